@@ -1,0 +1,13 @@
+/** What every published package shares: ESM and CJS with declarations for each, for the oldest Node that we support. */
+export function packageBuild<Options extends object>(options: Options) {
+  return {
+    format: ["esm", "cjs"] as ("esm" | "cjs")[],
+    dts: true,
+    platform: "node" as const,
+    target: "node20.19",
+    fixedExtension: true,
+    clean: true,
+    logLevel: "warn" as const,
+    ...options,
+  };
+}
