@@ -1,1 +1,34 @@
-export {};
+export { formatApplicationName, type PartnerApplicationName } from "./application-name.ts";
+export type { Clock } from "./clock.ts";
+export type { Claim, LakebaseOptions, PoolScope } from "./config.ts";
+export { type DetectionQuery, detectLakebase, type LakebaseDetection } from "./detect.ts";
+export {
+  type ConfigProblem,
+  findLakebaseError,
+  isLakebaseError,
+  LakebaseError,
+  type LakebaseErrorCode,
+  type LakebaseErrorDetails,
+} from "./errors.ts";
+export { type LakebaseEvent, lakebaseChannelName } from "./events.ts";
+export { isLakebaseHost, type LakebaseHost, parseLakebaseHost } from "./host.ts";
+export { accessToken } from "./identity/access-token.ts";
+export { type ClientCredentialsOptions, clientCredentials } from "./identity/client-credentials.ts";
+export { personalAccessToken } from "./identity/personal-access-token.ts";
+export {
+  type ConnectionSettings,
+  type Credential,
+  createLakebase,
+  type Lakebase,
+  type LakebaseHealth,
+} from "./lakebase.ts";
+export { isLoginRejected } from "./login-errors.ts";
+export type { Secret } from "./secret.ts";
+export type { VerifiedTls } from "./tls.ts";
+export type {
+  WorkspaceAuth,
+  WorkspaceAuthContext,
+  WorkspaceRequest,
+  WorkspaceResponse,
+  WorkspaceToken,
+} from "./workspace-auth.ts";

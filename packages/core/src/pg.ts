@@ -1,1 +1,3 @@
-export {};
+export type { HandleOptions, OnLakebase, PgClientOptions, PgPoolOptions } from "./pg/driver-options.ts";
+export { LakebaseClient, type LakebaseClientOptions } from "./pg/lakebase-client.ts";
+export { LakebasePool, type LakebasePoolOptions, lakebasePool, lakebasePoolConfig } from "./pg/lakebase-pool.ts";

@@ -1,0 +1,115 @@
+import type { ConfigProblem } from "./errors.ts";
+
+/** The fields that a connection string names. A field that it does not name is absent. */
+export interface ConnectionStringFields {
+  host?: string;
+  hostAddress?: string;
+  port?: string;
+  database?: string;
+  user?: string;
+  password?: string;
+  applicationName?: string;
+}
+
+const option = "connectionString";
+/** libpq's modes that mean a verified connection here. Those below them are refused, not strengthened in silence. */
+const verifiedModes = new Set(["require", "verify-ca", "verify-full"]);
+
+/** What is wrong with an `sslmode`, or `undefined`. */
+export function sslModeProblem(mode: string): string | undefined {
+  if (verifiedModes.has(mode)) return undefined;
+  const known = ["disable", "allow", "prefer", "no-verify"].includes(mode);
+  return known
+    ? `sslmode=${mode} would send the token over a connection that is not verified; leave it out or use verify-full`
+    : `sslmode=${printable(mode)} is unknown; leave it out or use verify-full`;
+}
+
+/**
+ * Reads a `postgresql://` URL. It is read here and never handed to a driver: drivers let parts of a URL override options
+ * (TLS and the password among them).
+ */
+export function parseConnectionString(text: string): { fields: ConnectionStringFields; problems: ConfigProblem[] } {
+  const problems: ConfigProblem[] = [];
+  const fields: ConnectionStringFields = {};
+  const problem = (message: string) => problems.push({ option, message });
+
+  const authority = /^postgres(?:ql)?:\/\/([^/?#]*)/i.exec(text);
+  if (!authority) {
+    problem("must be a URL that begins with postgresql://; libpq's key=value form is not read");
+    return { fields, problems };
+  }
+  if (authority[1]?.slice(authority[1].lastIndexOf("@") + 1).includes(",")) {
+    problem("names several hosts; give one");
+    return { fields, problems };
+  }
+  let url: URL;
+  try {
+    // The URL standard parses hosts and ports properly only for schemes that it knows. To libpq a plus is a plus, also in
+    // the query, and the partner guide's `isv+lakebase` relies on it.
+    const [base = "", ...query] = text.replace(/^postgres(?:ql)?:/i, "https:").split("?");
+    url = new URL([base, ...query.map((part) => part.replaceAll("+", "%2B"))].join("?"));
+  } catch {
+    problem("is not a valid URL; percent-encode user, password and database (an e-mail's @ is %40)");
+    return { fields, problems };
+  }
+  const decoded = (name: string, value: string): string | undefined => {
+    try {
+      return decodeURIComponent(value);
+    } catch {
+      problem(`has a ${name} with a broken percent-encoding`);
+      return undefined;
+    }
+  };
+  const set = (key: keyof ConnectionStringFields, value: string | undefined) => {
+    if (value !== undefined && value !== "") fields[key] = value;
+  };
+  set("host", url.hostname.replace(/^\[|\]$/g, ""));
+  // The default port of https is dropped by the parser, so it is read from the text.
+  set("port", /:(\d+)$/.exec(authority[1] ?? "")?.[1]);
+  set("user", decoded("user", url.username));
+  set("password", decoded("password", url.password));
+  set("database", decoded("database", url.pathname.slice(1)));
+
+  for (const [name, value] of url.searchParams) {
+    switch (name) {
+      case "host":
+        if (fields.host && fields.host !== value) problem("names two hosts");
+        set("host", value);
+        break;
+      case "hostaddr":
+        set("hostAddress", value);
+        break;
+      case "port":
+        if (fields.port && fields.port !== value) problem("names two ports");
+        set("port", value);
+        break;
+      case "dbname":
+        set("database", value);
+        break;
+      case "user":
+      case "password":
+        set(name, value);
+        break;
+      case "application_name":
+        set("applicationName", value);
+        break;
+      case "sslmode": {
+        const wrong = sslModeProblem(value);
+        if (wrong) problem(wrong);
+        break;
+      }
+      case "channel_binding":
+        if (value === "require") {
+          problem("channel_binding=require cannot be met: tokens are sent as a password, inside verified TLS");
+        }
+        break;
+      default:
+        problem(`has the parameter \`${printable(name)}\`, which is not read; give it as an option of the driver`);
+    }
+  }
+  return { fields, problems };
+}
+
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, "?").slice(0, 40);
+}

@@ -1,0 +1,137 @@
+/**
+ * Every code that a {@link LakebaseError} can carry. Each has a heading in `docs/errors.md`.
+ * Errors of Postgres itself are never wrapped in one of these: they reach you with their own SQLSTATE.
+ */
+export type LakebaseErrorCode =
+  | "ERR_LAKEBASE_CONFIG"
+  | "ERR_LAKEBASE_HOST_REFUSED"
+  | "ERR_LAKEBASE_UNAUTHENTICATED"
+  | "ERR_LAKEBASE_PERMISSION_DENIED"
+  | "ERR_LAKEBASE_NOT_FOUND"
+  | "ERR_LAKEBASE_BAD_REQUEST"
+  | "ERR_LAKEBASE_RATE_LIMITED"
+  | "ERR_LAKEBASE_UNAVAILABLE"
+  | "ERR_LAKEBASE_BAD_RESPONSE"
+  | "ERR_LAKEBASE_TLS"
+  | "ERR_LAKEBASE_TIMEOUT"
+  | "ERR_LAKEBASE_LOGIN_REJECTED"
+  | "ERR_LAKEBASE_ABORTED"
+  | "ERR_LAKEBASE_CLOSED"
+  | "ERR_LAKEBASE_DRIVER";
+
+/** One thing that is wrong with the configuration. */
+export interface ConfigProblem {
+  /** The option as you write it, for example `endpoint` or `ssl.ca`. */
+  readonly option: string;
+  /** The environment variable that sets the same thing, where there is one. */
+  readonly variable?: string | undefined;
+  /** What is wrong and what to do about it. */
+  readonly message: string;
+}
+
+/** What a {@link LakebaseError} is made of, beside its message. */
+export interface LakebaseErrorDetails {
+  readonly cause?: unknown;
+  /** Whether the same call may succeed later with nothing changed. Default `false`. */
+  readonly retryable?: boolean;
+  /** For `ERR_LAKEBASE_CONFIG` and `ERR_LAKEBASE_HOST_REFUSED`: every problem that was found. */
+  readonly problems?: readonly ConfigProblem[];
+  /** How long the server asked us to wait before the next call, in milliseconds. */
+  readonly retryAfterMs?: number | undefined;
+}
+
+/**
+ * An error raised by this library. Test its `code`, not its class: two copies of the library (ESM and CJS, say) have two
+ * classes but the same codes.
+ *
+ * @example
+ * ```ts
+ * import { createLakebase, isLakebaseError } from "@x/lakebase-core";
+ *
+ * try {
+ *   await createLakebase().warmup();
+ * } catch (error) {
+ *   if (isLakebaseError(error) && error.retryable) console.log("try again later:", error.code);
+ *   else throw error;
+ * }
+ * ```
+ */
+export class LakebaseError extends Error {
+  override readonly name = "LakebaseError";
+  readonly code: LakebaseErrorCode;
+  readonly retryable: boolean;
+  readonly problems?: readonly ConfigProblem[];
+  readonly retryAfterMs?: number;
+
+  constructor(code: LakebaseErrorCode, message: string, details: LakebaseErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.retryable = details.retryable ?? false;
+    if (details.problems) this.problems = details.problems;
+    if (details.retryAfterMs !== undefined) this.retryAfterMs = details.retryAfterMs;
+  }
+}
+
+/** One error for any number of problems, each with its option, its variable and the next step. */
+export function configError(problems: readonly ConfigProblem[], code: LakebaseErrorCode = "ERR_LAKEBASE_CONFIG") {
+  const lines = problems.map(
+    ({ option, variable, message }) => `\`${option}\`${variable ? ` (environment: ${variable})` : ""}: ${message}`,
+  );
+  const text =
+    lines.length === 1
+      ? `Lakebase configuration: ${lines[0]}`
+      : `Lakebase configuration has ${lines.length} problems:\n${lines.map((line) => `  - ${line}`).join("\n")}`;
+  return new LakebaseError(code, text, { problems });
+}
+
+/**
+ * Whether an error was raised by this library, whichever copy of it.
+ *
+ * @param code Narrow the question to one code.
+ */
+export function isLakebaseError(error: unknown, code?: LakebaseErrorCode): error is LakebaseError {
+  if (typeof error !== "object" || error === null || !("code" in error)) return false;
+  const actual = error.code;
+  return typeof actual === "string" && actual.startsWith("ERR_LAKEBASE_") && (code === undefined || actual === code);
+}
+
+/**
+ * An error and everything that it wraps, outermost first. ORMs hide the driver's error in `cause` (Drizzle, TypeORM),
+ * `parent` and `original` (Sequelize), `driverError` (TypeORM) or `errors` (Node's AggregateError).
+ */
+export function errorChain(error: unknown): object[] {
+  const chain: object[] = [];
+  const queue: unknown[] = [error];
+  while (queue.length > 0 && chain.length < 32) {
+    const current = queue.shift();
+    if (typeof current !== "object" || current === null || chain.includes(current)) continue;
+    chain.push(current);
+    const links = current as Record<string, unknown>;
+    queue.push(links.cause, links.parent, links.original, links.driverError);
+    if (Array.isArray(links.errors)) queue.push(...links.errors);
+  }
+  return chain;
+}
+
+/**
+ * The {@link LakebaseError} inside an error of an ORM, if there is one.
+ *
+ * @example
+ * ```ts
+ * import { findLakebaseError } from "@x/lakebase-core";
+ *
+ * export const explain = (error: unknown) => findLakebaseError(error)?.code ?? "not ours";
+ * ```
+ */
+export function findLakebaseError(error: unknown): LakebaseError | undefined {
+  return errorChain(error).find((link) => isLakebaseError(link)) as LakebaseError | undefined;
+}
+
+/** The string `code` of an error or of what it wraps: an SQLSTATE, `ECONNREFUSED`, `ERR_LAKEBASE_…`. */
+export function errorCode(error: unknown): string | undefined {
+  for (const link of errorChain(error)) {
+    const code = (link as { code?: unknown }).code;
+    if (typeof code === "string" && code !== "") return code;
+  }
+  return undefined;
+}

@@ -1,0 +1,65 @@
+import { errorChain, isLakebaseError } from "./errors.ts";
+
+/**
+ * What a failed login means.
+ * - `rejected`: the token or password was refused; a new token may help.
+ * - `waking`: the compute or a young branch is not ready; the same login may succeed in a moment.
+ * - `other`: neither; trying again does not help.
+ */
+export type LoginFailure = "rejected" | "waking" | "other";
+
+/**
+ * The SQLSTATEs and texts by which Lakebase and Postgres refuse a login, first match wins. Provisioned instances answer
+ * with Postgres's own codes; the Autoscaling proxy sends `XX000` for everything, so its texts decide. A new text from a
+ * live server is one more row.
+ */
+const serverErrors: readonly { readonly code?: RegExp; readonly text?: RegExp; readonly meaning: LoginFailure }[] = [
+  // A young branch to which the identity has not spread yet: seen for up to a minute, although the token is good.
+  { text: /External authorization failed/i, meaning: "waking" },
+  { text: /Failed to acquire permit to connect|Too many database connection attempts/i, meaning: "waking" },
+  {
+    text: /Couldn't connect to compute node|(?:endpoint|compute).*(?:starting|temporarily unavailable)/i,
+    meaning: "waking",
+  },
+  { code: /^57P03$/, meaning: "waking" },
+  { text: /JWT token has expired|not a valid JWT encoding|Failed to decode token/i, meaning: "rejected" },
+  { code: /^28(?:P01|000)$/, meaning: "rejected" },
+  { code: /^XX000$/, text: /password authentication failed|Invalid authorization/i, meaning: "rejected" },
+];
+
+/** Socket errors of a host that is not up yet. A name that does not exist or a bad certificate is not among them. */
+const wakingCodes = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "EHOSTUNREACH", "EAI_AGAIN"]);
+/** How node-postgres words a socket that was closed before the login was done; it gives no code. */
+const closedEarly = /^Connection terminated unexpectedly$/;
+
+export function classifyLoginError(error: unknown): LoginFailure {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  const text = typeof message === "string" ? message : "";
+  if (typeof code === "string" && wakingCodes.has(code)) return "waking";
+  if (code === undefined && closedEarly.test(text)) return "waking";
+  for (const row of serverErrors) {
+    if (row.code && !(typeof code === "string" && row.code.test(code))) continue;
+    if (row.text && !row.text.test(text)) continue;
+    return row.meaning;
+  }
+  return "other";
+}
+
+/**
+ * Whether a login was refused because of its token or password, also when an ORM has wrapped the error. By the time you
+ * see such an error a new token has been tried once: the role is missing, the token is for another workspace, or the
+ * identity has no access.
+ *
+ * @example
+ * ```ts
+ * import { isLoginRejected } from "@x/lakebase-core";
+ *
+ * export const hint = (error: unknown) =>
+ *   isLoginRejected(error) ? "Is there a Postgres role for this identity?" : undefined;
+ * ```
+ */
+export function isLoginRejected(error: unknown): boolean {
+  return errorChain(error).some(
+    (link) => isLakebaseError(link, "ERR_LAKEBASE_LOGIN_REJECTED") || classifyLoginError(link) === "rejected",
+  );
+}

@@ -1,0 +1,62 @@
+import { pause, withDeadline } from "./clock.ts";
+import type { ResolvedScope } from "./config.ts";
+import { errorCode, LakebaseError } from "./errors.ts";
+import { backoffMs } from "./expiry.ts";
+import type { ConnectionSettings, HandleInternals } from "./lakebase.ts";
+import { classifyLoginError } from "./login-errors.ts";
+
+/**
+ * Opens one connection with the settings given and authenticates on it. Rejects with the server's or the socket's own
+ * error, and must give up when the signal is aborted.
+ *
+ * @param accepted To be called as soon as the server has let us in.
+ */
+export type Dial<T> = (settings: ConnectionSettings, signal: AbortSignal, accepted: () => void) => Promise<T>;
+
+export interface LoginRequest {
+  readonly scope: ResolvedScope;
+  /** Ends the login early. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * One login, however many dials it takes: a token first, then the dial; once more with a new token when the old one is
+ * refused; again and again while the compute wakes; all of it within `connectTimeoutMs`. Every driver seam goes through
+ * here, so the rules stand in one place.
+ */
+export function logIn<T>(handle: HandleInternals, { scope, signal }: LoginRequest, dial: Dial<T>): Promise<T> {
+  const { clock, label } = handle;
+  const { connectTimeoutMs: timeoutMs } = scope;
+  let lastError: unknown;
+  const expired = () =>
+    new LakebaseError(
+      "ERR_LAKEBASE_TIMEOUT",
+      `login to ${label}: not done within ${timeoutMs} ms (connectTimeoutMs)${lastError === undefined ? "" : `; the compute was not ready (${errorCode(lastError) ?? "no code"})`}`,
+      { retryable: true, cause: lastError },
+    );
+  return withDeadline({ clock, timeoutMs, signal, expired }, async (within) => {
+    let replayed = false;
+    for (let attempt = 1; ; attempt += 1) {
+      const grant = await handle.grant(scope, within);
+      try {
+        return await dial(grant.settings, within, () => handle.loginAccepted(grant));
+      } catch (error) {
+        if (within.aborted) throw within.reason;
+        switch (classifyLoginError(error)) {
+          case "other":
+            throw error;
+          case "rejected":
+            if (!handle.loginRejected(grant, error, replayed)) throw error;
+            replayed = true;
+            break;
+          case "waking": {
+            lastError = error;
+            const retryInMs = backoffMs(attempt, 200, 2000, Math.random());
+            handle.emit({ type: "waking", code: errorCode(error), attempt, retryInMs: Math.round(retryInMs) });
+            await pause(clock, retryInMs, within);
+          }
+        }
+      }
+    }
+  });
+}

@@ -1,0 +1,128 @@
+import type pg from "pg";
+import {
+  type LakebaseOptions,
+  lakebaseOptionKeys,
+  type PoolScope,
+  poolScopeKeys,
+  unknownOptionProblems,
+} from "../config.ts";
+import { type ConfigProblem, configError } from "../errors.ts";
+import type { Lakebase } from "../lakebase.ts";
+
+/** node-postgres' own options of a client that stand beside ours. */
+const clientOptionKeys = [
+  "keepAlive",
+  "keepAliveInitialDelayMillis",
+  "statement_timeout",
+  "query_timeout",
+  "lock_timeout",
+  "idle_in_transaction_session_timeout",
+  "types",
+  "options",
+  "client_encoding",
+  "pipeline",
+] as const satisfies (keyof pg.ClientConfig)[];
+
+/** node-postgres' own options of a pool that stand beside ours. */
+const poolOptionKeys = [
+  ...clientOptionKeys,
+  "max",
+  "min",
+  "idleTimeoutMillis",
+  "maxLifetimeSeconds",
+  "maxUses",
+  "allowExitOnIdle",
+  "log",
+  "onConnect",
+  "verify",
+] as const satisfies (keyof pg.PoolConfig)[];
+
+/** node-postgres' options of a client, without those that this library sets. */
+export type PgClientOptions = Pick<pg.ClientConfig, (typeof clientOptionKeys)[number]>;
+/** node-postgres' options of a pool, without those that this library sets. */
+export type PgPoolOptions = Pick<pg.PoolConfig, (typeof poolOptionKeys)[number]>;
+
+/** A handle that you made, and what this pool has for itself; target and identity belong to the handle. */
+export type OnLakebase = { lakebase: Lakebase } & PoolScope & {
+    [Key in Exclude<keyof LakebaseOptions, keyof PoolScope>]?: never;
+  };
+
+/** The options that name a handle, or make one. */
+export type HandleOptions = (LakebaseOptions & { lakebase?: never }) | OnLakebase;
+
+/** What we set, or what has another name here: refused, because dropping it in silence would be worse. */
+const hints: Record<string, string> = {
+  application_name: "is set by this library; give `applicationName`",
+  fallback_application_name: "is set by this library; give `applicationName`",
+  connectionTimeoutMillis: "is set by this library; give `connectTimeoutMs`",
+  Client: "is set by this library: its client is what refreshes tokens",
+  stream: "is set by this library; to dial another address give `hostAddress`",
+  connection: "is set by this library",
+  sslmode: "is not an option: TLS is always on and always verified",
+  sslnegotiation: "is not supported",
+  enableChannelBinding: "is not supported: tokens are sent as a password, inside verified TLS",
+  rejectUnauthorized: "is not an option: TLS is always verified",
+  replication: "is not supported by Lakebase",
+  Promise: "is deprecated by node-postgres and not supported",
+};
+
+/** Lakebase ends any session after three days; a pool that keeps one longer would lose it in use. */
+const maxLifetimeLimitSeconds = 216_000;
+
+export interface SplitOptions<Driver> {
+  readonly lakebase: Lakebase | undefined;
+  readonly handle: LakebaseOptions;
+  readonly scope: PoolScope;
+  readonly driver: Driver;
+}
+
+/**
+ * Tells our options from the driver's.
+ *
+ * @throws LakebaseError `ERR_LAKEBASE_CONFIG` for an option that is unknown, ours to set, or the handle's.
+ */
+export function splitOptions(
+  options: HandleOptions & PgPoolOptions,
+  kind: "pool" | "client",
+): SplitOptions<PgPoolOptions> {
+  const driverKeys: readonly string[] = kind === "pool" ? poolOptionKeys : clientOptionKeys;
+  const problems: ConfigProblem[] = unknownOptionProblems(
+    options,
+    ["lakebase", ...lakebaseOptionKeys, ...driverKeys],
+    hints,
+  );
+  if (options.lakebase !== undefined) {
+    for (const [key, value] of Object.entries(options)) {
+      const ofHandle = lakebaseOptionKeys.includes(key) && !poolScopeKeys.includes(key);
+      if (ofHandle && value !== undefined) {
+        problems.push({
+          option: key,
+          message: "belongs to the handle given as `lakebase`; give it to createLakebase()",
+        });
+      }
+    }
+  }
+  const { maxLifetimeSeconds: lifetime } = options;
+  if (lifetime !== undefined && !(Number.isFinite(lifetime) && lifetime >= 0 && lifetime <= maxLifetimeLimitSeconds)) {
+    problems.push({
+      option: "maxLifetimeSeconds",
+      message: `must be from 0 (no limit) to ${maxLifetimeLimitSeconds} (2.5 days): Lakebase ends every session after 3 days`,
+    });
+  }
+  for (const key of ["max", "min"] as const) {
+    const value = options[key];
+    if (value !== undefined && !(Number.isInteger(value) && value >= (key === "max" ? 1 : 0))) {
+      problems.push({ option: key, message: "must be a whole number of connections" });
+    }
+  }
+  if (problems.length > 0) throw configError(problems);
+
+  const pick = (keys: readonly string[]) =>
+    Object.fromEntries(Object.entries(options).filter(([key, value]) => keys.includes(key) && value !== undefined));
+  return {
+    lakebase: options.lakebase,
+    handle: pick(lakebaseOptionKeys) as LakebaseOptions,
+    scope: pick(poolScopeKeys) as PoolScope,
+    driver: pick(driverKeys) as PgPoolOptions,
+  };
+}

@@ -1,0 +1,263 @@
+import { Socket } from "node:net";
+import pg from "pg";
+import type { ResolvedScope } from "../config.ts";
+import { errorCode, LakebaseError } from "../errors.ts";
+import { type ConnectionSettings, createHandle, type HandleInternals, internalsOf } from "../lakebase.ts";
+import { logIn } from "../login.ts";
+import { type HandleOptions, type PgClientOptions, splitOptions } from "./driver-options.ts";
+
+/** Options of {@link LakebaseClient}: ours, and node-postgres' own beside them. */
+export type LakebaseClientOptions = HandleOptions & PgClientOptions;
+
+/** What a client logs in with, decided before it is made. */
+export interface ClientBinding {
+  readonly handle: HandleInternals;
+  readonly scope: ResolvedScope;
+  /** Aborted when the pool is shut down and has waited long enough for logins. */
+  readonly shutDown?: AbortSignal;
+}
+
+const bindingKey = Symbol("binding");
+
+/**
+ * The parts of node-postgres' client that a second login has to set back. The same code passed on pg 8.7 to 8.23; the
+ * contract runs on the oldest and the newest that we support.
+ */
+interface ClientInside {
+  _connecting: boolean;
+  _connected: boolean;
+  _connectionError: boolean;
+  _ended: boolean;
+  _errorAllQueries(error: Error): void;
+  connection: ConnectionInside;
+  connectionParameters: Record<string, unknown>;
+  password: string | null;
+  user: string;
+  database: string;
+  host: string;
+  port: number;
+  ssl: object;
+}
+
+type ConnectionInside = pg.Connection & { stream: Socket };
+type ConnectionConstructor = new (config: object) => ConnectionInside;
+type ConnectCallback = (error: Error | null, client?: LakebaseClient) => void;
+
+/**
+ * A node-postgres client that fetches its token before it dials, and logs in once more with a new token when the old one
+ * is refused.
+ *
+ * @example
+ * ```ts
+ * import { LakebaseClient } from "@x/lakebase-core/pg";
+ *
+ * const client = new LakebaseClient({ applicationName: "acme+lakebase" });
+ * await client.connect();
+ * await client.query("select 1");
+ * await client.end();
+ * ```
+ */
+export class LakebaseClient extends pg.Client {
+  readonly #binding: ClientBinding;
+  /** node-postgres' connection options that a new connection needs again. */
+  readonly #connectionConfig: object;
+  #login: { readonly abort: AbortController; readonly settled: Promise<void> } | undefined;
+  /** Listeners that somebody put on the connection before connecting, such as Sequelize's. */
+  #foreignListeners: readonly [string | symbol, (...args: unknown[]) => void][] | undefined;
+
+  /** @throws LakebaseError `ERR_LAKEBASE_CONFIG` that lists every problem of the options. */
+  constructor(options: LakebaseClientOptions = {}) {
+    const { [bindingKey]: given, ...config } = options as { [bindingKey]?: ClientBinding } & PgClientOptions;
+    const { binding, driver } = given ? { binding: given, driver: config } : bindOptions(options);
+    const { scope, handle } = binding;
+    super({
+      ...driver,
+      // Placeholders: what pg would read from the environment instead must not be there. All are set before dialling.
+      host: "unresolved.invalid",
+      port: handle.config.port,
+      user: "unresolved",
+      password: "unresolved",
+      database: scope.database,
+      application_name: scope.applicationName ?? "unresolved",
+      ssl: { rejectUnauthorized: true },
+      // One bound covers the whole login, ours.
+      connectionTimeoutMillis: 0,
+    });
+    this.#binding = binding;
+    const inside = inner(this);
+    if (!inside.connection) {
+      throw new LakebaseError(
+        "ERR_LAKEBASE_DRIVER",
+        "pg-native cannot be used with tokens: remove NODE_PG_FORCE_NATIVE from the environment",
+      );
+    }
+    inside.password = null;
+    inside.connectionParameters.password = null;
+    inside.connectionParameters.options = driver.options ?? handle.config.startupOptions;
+    inside.connectionParameters.replication = undefined;
+    this.#connectionConfig = {
+      keepAlive: driver.keepAlive ?? true,
+      keepAliveInitialDelayMillis: driver.keepAliveInitialDelayMillis ?? 0,
+      encoding: driver.client_encoding ?? "utf8",
+    };
+    // A connection that dies while nobody listens must cost its query, not the process.
+    this.on("error", (error) => handle.emit({ type: "connectionLost", code: errorCode(error) }));
+  }
+
+  override connect(): Promise<pg.Client>;
+  override connect(callback: ((error: Error) => void) | ((error: null, client: pg.Client) => void)): void;
+  override connect(callback?: unknown): Promise<pg.Client> | undefined {
+    if (callback) {
+      this.#logIn(callback as ConnectCallback);
+      return undefined;
+    }
+    return new Promise((resolve, reject) => {
+      this.#logIn((error) => (error ? reject(error) : resolve(this)));
+    });
+  }
+
+  override end(): Promise<void>;
+  override end(callback: (error: Error) => void): void;
+  override end(callback?: (error: Error) => void): Promise<void> | undefined {
+    const login = this.#login;
+    if (!login) return callback ? (super.end(callback) as undefined) : super.end();
+    login.abort.abort(new LakebaseError("ERR_LAKEBASE_ABORTED", "the client was ended while it logged in"));
+    const ended = login.settled.then(() => super.end());
+    if (!callback) return ended;
+    void ended.then(() => queueMicrotask(callback as () => void));
+    return undefined;
+  }
+
+  #logIn(callback: ConnectCallback): void {
+    const inside = inner(this);
+    if (this.#login || inside._connecting || inside._connected || inside._ended) {
+      const error = new Error("Client has already been connected. You cannot reuse a client.");
+      process.nextTick(() => callback(error));
+      return;
+    }
+    const { handle, scope, shutDown } = this.#binding;
+    const abort = new AbortController();
+    const onShutDown = () => abort.abort(shutDown?.reason);
+    if (shutDown?.aborted) onShutDown();
+    shutDown?.addEventListener("abort", onShutDown, { once: true });
+
+    const settled = logIn(handle, { scope, signal: abort.signal }, (settings, signal, accepted) =>
+      this.#dial(
+        settings,
+        signal,
+        () => {
+          accepted();
+          shutDown?.removeEventListener("abort", onShutDown);
+          this.#login = undefined;
+        },
+        callback,
+      ),
+    ).catch((error: Error) => {
+      shutDown?.removeEventListener("abort", onShutDown);
+      this.#login = undefined;
+      this.#giveUp(error);
+      // Outside of the promise, so that what the callback throws is an exception and not a lost rejection.
+      process.nextTick(() => callback(error));
+    });
+    this.#login = { abort, settled };
+  }
+
+  /** One dial. On success the callback runs inside node-postgres' own, before any message that came with it is handled. */
+  #dial(settings: ConnectionSettings, signal: AbortSignal, accepted: () => void, callback: ConnectCallback) {
+    return new Promise<void>((resolve, reject) => {
+      const inside = inner(this);
+      this.#prepare(inside, settings);
+      const { connection } = inside;
+      const onAbort = () => {
+        discard(connection);
+        reject(signal.reason);
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      super.connect((error?: Error | null) => {
+        signal.removeEventListener("abort", onAbort);
+        // The token has done its work; it must not be found on a client that lives for an hour.
+        inside.password = null;
+        inside.connectionParameters.password = null;
+        if (error) {
+          discard(connection);
+          reject(error);
+        } else {
+          accepted();
+          resolve();
+          callback(null, this);
+        }
+      });
+    });
+  }
+
+  /** Sets back what a dial before this one has left, and puts the settings where node-postgres reads them. */
+  #prepare(inside: ClientInside, settings: ConnectionSettings): void {
+    const { host, port, user, database, applicationName, ssl } = settings;
+    this.#foreignListeners ??= listenersOf(inside.connection);
+    inside._connecting = false;
+    inside._connectionError = false;
+    const password = settings.password.reveal();
+    // The socket and TLS read the client's fields, the startup packet reads the parameters.
+    Object.assign(inside, { host, port, user, database, ssl, password });
+    Object.assign(inside.connectionParameters, { host, port, user, database, ssl, application_name: applicationName });
+    inside.connectionParameters.password = password;
+    const Connection = pg.Connection as unknown as ConnectionConstructor;
+    discard(inside.connection);
+    inside.connection = new Connection({ ...this.#connectionConfig, ssl, stream: dialler(settings.hostAddress) });
+    for (const [name, listener] of this.#foreignListeners) inside.connection.on(name, listener);
+  }
+
+  /** After the last dial: what pg does when a connection ends, for one that may never have begun. */
+  #giveUp(error: Error): void {
+    const inside = inner(this);
+    inside._connecting = false;
+    inside._ended = true;
+    inside._errorAllQueries(error);
+    process.nextTick(() => this.emit("end"));
+  }
+}
+
+/** Makes the class of a pool's clients: pools construct them with nothing but their own options. */
+export function bindLakebaseClient(binding: ClientBinding): typeof LakebaseClient {
+  return class extends LakebaseClient {
+    /** Shows in stack traces, and to ORMs that look at it. */
+    static override readonly name = "LakebaseClient";
+
+    constructor(config: PgClientOptions = {}) {
+      super({ ...config, [bindingKey]: binding } as LakebaseClientOptions);
+    }
+  };
+}
+
+function bindOptions(options: LakebaseClientOptions): { binding: ClientBinding; driver: PgClientOptions } {
+  const { lakebase, handle: handleOptions, scope, driver } = splitOptions(options, "client");
+  const handle = internalsOf(lakebase ?? createHandle(handleOptions, "pg"));
+  return { binding: { handle, scope: handle.scope(scope) }, driver };
+}
+
+function inner(client: LakebaseClient): ClientInside {
+  return client as unknown as ClientInside;
+}
+
+function listenersOf(connection: ConnectionInside) {
+  return connection
+    .eventNames()
+    .filter((name) => name !== "newListener")
+    .flatMap((name) => connection.listeners(name).map((listener) => [name, listener] as [string, () => void]));
+}
+
+/** Ends a connection that is not wanted any more, so that nothing of it reaches the client or stays open. */
+function discard(connection: ConnectionInside): void {
+  connection.removeAllListeners();
+  connection.on("error", () => {});
+  connection.stream.on("error", () => {});
+  connection.stream.destroy();
+}
+
+/** A socket that dials another address than the host that TLS verifies. */
+function dialler(hostAddress: string | undefined): Socket {
+  const socket = new Socket();
+  if (hostAddress === undefined) return socket;
+  const connect = socket.connect.bind(socket) as (port: number, host: string) => Socket;
+  return Object.assign(socket, { connect: (port: number) => connect(port, hostAddress) });
+}

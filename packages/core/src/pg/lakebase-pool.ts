@@ -1,0 +1,151 @@
+import pg from "pg";
+import { LakebaseError } from "../errors.ts";
+import { createHandle, internalsOf, type Lakebase } from "../lakebase.ts";
+import { type HandleOptions, type PgPoolOptions, splitOptions } from "./driver-options.ts";
+import { bindLakebaseClient, type ClientBinding } from "./lakebase-client.ts";
+
+/** Options of {@link lakebasePool}: ours, and node-postgres' own beside them. */
+export type LakebasePoolOptions = HandleOptions & PgPoolOptions;
+
+/** Databricks ends a session that idles for 24 hours; scale-to-zero ends idle ones much earlier. */
+const defaults = { max: 10, min: 0, idleTimeoutMillis: 30_000, maxLifetimeSeconds: 3600, keepAlive: true };
+
+/** pg-pool would report the end of the same time limit as its own, and hide why it was reached. */
+const poolTimerLeadMs = 10;
+/** How long `end()` lets logins that have begun go on. */
+const shutDownGraceMs = 1000;
+
+/**
+ * A node-postgres pool whose logins carry fresh tokens. It is a real `pg.Pool`: nothing of it is overridden but `end()`,
+ * which may be called twice.
+ */
+export class LakebasePool extends pg.Pool {
+  /** Drizzle tells a pool from a client by its class's name, which a minifier would change. */
+  static override readonly name = "LakebasePool";
+  /** The handle: yours, or the one made from the options. */
+  readonly lakebase: Lakebase;
+  readonly #ownsLakebase: boolean;
+  readonly #shutDown: AbortController;
+  #ended: Promise<void> | undefined;
+
+  /**
+   * @param adapter Name for the default application name, `x-lakebase-<adapter>/<version>`; for authors of adapters.
+   * @throws LakebaseError `ERR_LAKEBASE_CONFIG` that lists every problem of the options.
+   */
+  constructor(options: LakebasePoolOptions = {}, adapter = "pg") {
+    const shutDown = new AbortController();
+    const { config, lakebase, ownsLakebase } = configure(options, adapter, shutDown.signal);
+    super(config);
+    this.lakebase = lakebase;
+    this.#ownsLakebase = ownsLakebase;
+    this.#shutDown = shutDown;
+    // pg-pool reads the lifetime for each connection; ones made together must not all end together.
+    const { maxLifetimeSeconds = 0 } = config;
+    Object.defineProperty(this.options, "maxLifetimeSeconds", {
+      enumerable: true,
+      get: () => spread(maxLifetimeSeconds),
+    });
+    // An idle connection that dies is replaced at the next query; its client has told it as an event.
+    this.on("error", () => {});
+  }
+
+  override end(): Promise<void>;
+  override end(callback: () => void): void;
+  override end(callback?: () => void): Promise<void> | undefined {
+    this.#ended ??= this.#end();
+    if (!callback) return this.#ended;
+    void this.#ended.then(() => queueMicrotask(callback));
+    return undefined;
+  }
+
+  async #end(): Promise<void> {
+    const timer = setTimeout(() => {
+      this.#shutDown.abort(
+        new LakebaseError("ERR_LAKEBASE_ABORTED", "the pool was ended while a connection logged in"),
+      );
+    }, shutDownGraceMs);
+    try {
+      await super.end();
+    } finally {
+      clearTimeout(timer);
+    }
+    if (this.#ownsLakebase) await this.lakebase.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.end();
+  }
+}
+
+/**
+ * A node-postgres pool for Lakebase. Ending it is all there is to clean up; a handle given as `lakebase` stays yours.
+ *
+ * Defaults: `max` 10, `min` 0, `idleTimeoutMillis` 30 000, `maxLifetimeSeconds` 3600 ± 10 %, `keepAlive` on.
+ *
+ * @param adapter Name for the default application name; for authors of adapters.
+ * @throws LakebaseError `ERR_LAKEBASE_CONFIG` that lists every problem of the options.
+ * @example
+ * ```ts
+ * import { lakebasePool } from "@x/lakebase-core/pg";
+ *
+ * const pool = lakebasePool({
+ *   endpoint: "projects/shop/branches/production/endpoints/primary",
+ *   applicationName: { isv: "acme" },
+ *   max: 20,
+ * });
+ * const { rows } = await pool.query("select now()");
+ * await pool.end();
+ * ```
+ */
+export function lakebasePool(options: LakebasePoolOptions = {}, adapter = "pg"): LakebasePool {
+  return new LakebasePool(options, adapter);
+}
+
+/**
+ * The same as a plain options object, for libraries that make their own `pg.Pool`: it works with a second copy of `pg`,
+ * which a pool object does not. The lifetime is spread once, for the whole pool.
+ *
+ * @param adapter Name for the default application name; for authors of adapters.
+ * @throws LakebaseError `ERR_LAKEBASE_CONFIG` that lists every problem of the options.
+ * @example
+ * ```ts
+ * import { lakebasePoolConfig } from "@x/lakebase-core/pg";
+ * import pg from "pg";
+ *
+ * const pool = new pg.Pool(lakebasePoolConfig({ applicationName: "acme+lakebase" }));
+ * pool.on("error", () => {}); // a pool of your own needs a listener of your own
+ * ```
+ */
+export function lakebasePoolConfig(options: LakebasePoolOptions = {}, adapter = "pg"): pg.PoolConfig {
+  const { config } = configure(options, adapter);
+  return { ...config, maxLifetimeSeconds: spread(config.maxLifetimeSeconds ?? 0) };
+}
+
+function configure(options: LakebasePoolOptions, adapter: string, shutDown?: AbortSignal) {
+  const { lakebase: given, handle: handleOptions, scope: own, driver } = splitOptions(options, "pool");
+  const lakebase = given ?? createHandle(handleOptions, adapter);
+  const handle = internalsOf(lakebase);
+  const scope = handle.scope(own);
+  const { connectTimeoutMs } = scope;
+  const binding: ClientBinding = {
+    handle,
+    scope: {
+      ...scope,
+      applicationName: scope.applicationName ?? handle.defaultName(adapter),
+      connectTimeoutMs: Math.max(1, connectTimeoutMs - poolTimerLeadMs),
+    },
+    ...(shutDown ? { shutDown } : {}),
+  };
+  const config: pg.PoolConfig = {
+    ...defaults,
+    ...driver,
+    connectionTimeoutMillis: connectTimeoutMs,
+    Client: bindLakebaseClient(binding) as NonNullable<pg.PoolConfig["Client"]>,
+  };
+  return { config, lakebase, ownsLakebase: given === undefined };
+}
+
+/** Up to 10 % more or less. 0 means no limit and stays 0. */
+function spread(seconds: number): number {
+  return seconds * (0.9 + 0.2 * Math.random());
+}

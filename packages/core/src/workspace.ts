@@ -1,0 +1,113 @@
+import type { Claim } from "./config.ts";
+import { LakebaseError } from "./errors.ts";
+import { lifetimeFrom } from "./expiry.ts";
+import { isTokenText } from "./identity/token-answer.ts";
+import { createSecret, type Secret } from "./secret.ts";
+import type { Target } from "./target.ts";
+import type { Minted } from "./token-cache.ts";
+import type { WorkspaceRequest, WorkspaceResponse } from "./workspace-auth.ts";
+
+/** One REST call to the workspace: the address is completed, the bearer is put on. */
+export type WorkspaceCall = (
+  purpose: string,
+  call: { readonly method: "GET" | "POST"; readonly path: string; readonly body?: unknown },
+) => Promise<WorkspaceResponse>;
+
+/** The hosts of a target, by the workspace's word. */
+export interface TargetHosts {
+  readonly readWrite: string | undefined;
+  readonly readOnly: string | undefined;
+}
+
+/** Puts a workspace token on a request. */
+export function authorize(request: WorkspaceRequest, token: Secret): WorkspaceRequest {
+  return { ...request, headers: { ...request.headers, authorization: `Bearer ${token.reveal()}` } };
+}
+
+/**
+ * Mints a credential. The two products have different routes, and name the expiry differently.
+ *
+ * @throws LakebaseError `ERR_LAKEBASE_BAD_RESPONSE` when the answer holds no usable token.
+ */
+export async function mintCredential(
+  call: WorkspaceCall,
+  target: Exclude<Target, { kind: "host" }>,
+  options: { readonly ttlSeconds: number | undefined; readonly claims: readonly Claim[]; readonly requestId: string },
+  now: () => number,
+): Promise<Minted<Secret>> {
+  const claims = options.claims.map(({ permissionSet, tables }) => ({
+    permission_set: permissionSet,
+    resources: tables.map((table) => ({ table_name: table })),
+  }));
+  const common = claims.length > 0 ? { claims } : {};
+  const requestedAt = now();
+  const { json, serverNow } =
+    target.kind === "endpoint"
+      ? await call("credential request", {
+          method: "POST",
+          path: "/api/2.0/postgres/credentials",
+          body: {
+            endpoint: target.endpoint,
+            ...(options.ttlSeconds === undefined ? {} : { ttl: `${options.ttlSeconds}s` }),
+            ...common,
+          },
+        })
+      : await call("credential request", {
+          method: "POST",
+          path: "/api/2.0/database/credentials",
+          body: { request_id: options.requestId, instance_names: [target.instance], ...common },
+        });
+  if (!isTokenText(json.token)) {
+    throw new LakebaseError("ERR_LAKEBASE_BAD_RESPONSE", "credential request: the answer holds no usable token");
+  }
+  const told = json.expire_time ?? json.expiration_time;
+  const expiresAt = typeof told === "string" ? Date.parse(told) : jwtExpiry(json.token);
+  const lifetimeMs = lifetimeFrom(expiresAt, requestedAt, serverNow);
+  const usable = expiresAt !== undefined && Number.isFinite(expiresAt) && expiresAt - requestedAt === lifetimeMs;
+  return { value: createSecret(json.token), lifetimeMs, expiresAt: usable ? expiresAt : requestedAt + lifetimeMs };
+}
+
+/** The `exp` of a JWT, milliseconds. The rest of the layout of Lakebase's tokens is not documented, and not read. */
+function jwtExpiry(token: string): number | undefined {
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8"));
+    const { exp } = claims as { exp?: unknown };
+    return typeof exp === "number" ? exp * 1000 : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Asks for the hosts of a target. */
+export async function getTargetHosts(
+  call: WorkspaceCall,
+  target: Exclude<Target, { kind: "host" }>,
+): Promise<TargetHosts> {
+  const { json } = await call(`${target.kind} look-up`, {
+    method: "GET",
+    path:
+      target.kind === "endpoint"
+        ? `/api/2.0/postgres/${target.endpoint}`
+        : `/api/2.0/database/instances/${encodeURIComponent(target.instance)}`,
+  });
+  if (target.kind === "instance") return { readWrite: text(json.read_write_dns), readOnly: text(json.read_only_dns) };
+  const hosts = ((json.status as Record<string, unknown> | undefined)?.hosts ?? {}) as Record<string, unknown>;
+  return { readWrite: text(hosts.host), readOnly: text(hosts.read_only_host) };
+}
+
+/** The user name that the workspace knows the identity by: an e-mail, or a service principal's application id. */
+export async function getUserName(call: WorkspaceCall): Promise<string> {
+  const { json } = await call("look-up of the current user", { method: "GET", path: "/api/2.0/preview/scim/v2/Me" });
+  const userName = text(json.userName);
+  if (userName === undefined || /[\0\r\n]/.test(userName)) {
+    throw new LakebaseError(
+      "ERR_LAKEBASE_BAD_RESPONSE",
+      "look-up of the current user: the answer holds no user name; give `user`",
+    );
+  }
+  return userName;
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
