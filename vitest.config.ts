@@ -1,7 +1,8 @@
 import { defineConfig } from "vitest/config";
 
-// Two kinds of proof. `unit` reads the sources and moves a fake clock; `integration` imports the built packages by name
-// and logs in to a real Postgres behind the local Lakebase.
+// Five kinds of proof. `unit` reads the sources and moves a fake clock; `structure` holds the rules of the house;
+// `integration` imports the built packages by name and logs in to a real Postgres behind the local Lakebase; `packaging`
+// packs, installs and runs them as a user gets them; `slow` is what `npm run test:all` adds.
 export default defineConfig({
   test: {
     projects: [
@@ -14,11 +15,33 @@ export default defineConfig({
       },
       {
         test: {
+          name: "structure",
+          include: ["integration/workshop/**/*.test.ts"],
+        },
+      },
+      {
+        test: {
           name: "integration",
           include: ["integration/**/*.test.ts"],
-          exclude: ["integration/slow/**", "**/node_modules/**"],
+          exclude: ["integration/{workshop,packaging,slow}/**", "**/node_modules/**"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "packaging",
+          include: ["integration/packaging/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          name: "slow",
+          include: ["integration/slow/**/*.test.ts"],
+          testTimeout: 900_000,
+          hookTimeout: 900_000,
         },
       },
     ],
