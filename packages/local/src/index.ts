@@ -1,1 +1,14 @@
-export {};
+export type { LocalClock } from "./clock.ts";
+export type { WakingBehaviour } from "./compute.ts";
+export type { Person, ServicePrincipal } from "./directory.ts";
+export type { FaultHandle } from "./fault-list.ts";
+export type { LoginFault, LoginPhase } from "./front/login-faults.ts";
+export type { ConnectionCounts, LoginRecord } from "./front/login-record.ts";
+export type { Product } from "./host-names.ts";
+export { type LocalFaults, type LocalLakebase, startLocalLakebase } from "./local-lakebase.ts";
+export type { LocalLakebaseOptions } from "./options.ts";
+export type { PostgresMajor } from "./postgres/binaries.ts";
+export type { CertificateFaultKind, TlsFault } from "./server-identity.ts";
+export type { IssuedToken, TokenKind } from "./tokens.ts";
+export type { ApiFault } from "./workspace/api-faults.ts";
+export type { Operation, RequestRecord } from "./workspace/request-record.ts";

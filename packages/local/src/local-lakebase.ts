@@ -1,0 +1,342 @@
+import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createAuthority } from "./certificate.ts";
+import { createClock, type LocalClock } from "./clock.ts";
+import { createCompute, type WakingBehaviour } from "./compute.ts";
+import { createDirectory, type Person, type ServicePrincipal } from "./directory.ts";
+import type { FaultHandle } from "./fault-list.ts";
+import { openFront } from "./front/front.ts";
+import type { LoginFault } from "./front/login-faults.ts";
+import type { ConnectionCounts, LoginRecord } from "./front/login-record.ts";
+import { createHostNames, frontCertificateNames } from "./host-names.ts";
+import { type LocalLakebaseOptions, resolveOptions } from "./options.ts";
+import { openControlSession } from "./postgres/control.ts";
+import { providePostgres } from "./postgres/provider.ts";
+import { createPrivateFolder } from "./private-folder.ts";
+import { createRoleRegister } from "./roles.ts";
+import { DATABASE, PRIVILEGED_ROLE, prepareDatabase, prepareServer } from "./schema.ts";
+import { createServerIdentity, type TlsFault } from "./server-identity.ts";
+import { createTeardown } from "./teardown.ts";
+import { createTokenOffice, type IssuedToken, type TokenKind } from "./tokens.ts";
+import type { ApiFault } from "./workspace/api-faults.ts";
+import type { RequestRecord } from "./workspace/request-record.ts";
+import { createResources } from "./workspace/resources.ts";
+import { openWorkspace } from "./workspace/workspace.ts";
+
+const HOST_ADDRESS = "127.0.0.1";
+
+/** A running local Lakebase: a workspace API, a login front and a Postgres, until {@link LocalLakebase.close}. */
+export interface LocalLakebase extends AsyncDisposable {
+  /** Every variable that a client needs to find the workspace and the endpoint, and to log in to it as the project's owner. */
+  readonly env: Record<string, string>;
+  /** {@link LocalLakebase.env}, for the Autoscaling endpoint or for the same database as a Provisioned instance. */
+  envFor(target: "endpoint" | "instance"): Record<string, string>;
+  /** PEM of the authority that has signed the certificates of both servers. */
+  readonly ca: string;
+  /** A file with {@link LocalLakebase.ca}. */
+  readonly caFile: string;
+  /** Name of the endpoint's host. It is in no DNS: dial {@link LocalLakebase.hostAddress} and ask for this name in TLS. */
+  readonly host: string;
+  /** The endpoint's pooled host, which refuses tokens. */
+  readonly pooledHost: string;
+  /** The endpoint's host for sessions that only read. */
+  readonly readOnlyHost: string;
+  /** Host of the same database as a Provisioned instance, with that product's words in its refusals. */
+  readonly instanceHost: string;
+  /** The instance's host for sessions that only read. */
+  readonly instanceReadOnlyHost: string;
+  /** `127.0.0.1` */
+  readonly hostAddress: string;
+  /** Port of the login front. */
+  readonly port: number;
+  /** `https://127.0.0.1:…` */
+  readonly workspaceUrl: string;
+  /** Resource name: `projects/…/branches/…/endpoints/…` */
+  readonly endpoint: string;
+  /** Name of the Provisioned instance. */
+  readonly instance: string;
+  /** `databricks_postgres` */
+  readonly database: string;
+  /** The project's owner: its role exists and may create in the schema `public`. */
+  readonly servicePrincipal: ServicePrincipal;
+  /** A person with a role of few rights. */
+  readonly user: Person;
+  /** A role that logs in with a password (SCRAM). */
+  readonly nativeRole: { user: string; password: string };
+  /** Adds a service principal to the workspace and, unless `role` is false, a role of few rights for it. */
+  addServicePrincipal(options?: { role?: boolean }): Promise<ServicePrincipal>;
+  /** The time of both servers. */
+  readonly clock: LocalClock;
+  /** Every attempt to log in, in order. */
+  readonly logins: readonly LoginRecord[];
+  /** What happened at the two ports besides. */
+  readonly connections: Readonly<ConnectionCounts> & {
+    /** Handshakes with the workspace API that did not complete. */
+    readonly apiTlsFailed: number;
+  };
+  /** Every request to the workspace API, in order. */
+  readonly requests: readonly RequestRecord[];
+  /** Every token that was given out, in order, without the tokens themselves. */
+  readonly issued: readonly IssuedToken[];
+  /** Every secret that was ever given out, as it is: to look for leaks, never to print. */
+  secrets(): string[];
+  /** Sessions that are open through the front. */
+  sessions(): number;
+  /** URL of a superuser, straight to Postgres: to prepare and to inspect, past every check. */
+  readonly postgresUrl: string;
+  /** Makes things go wrong. */
+  readonly faults: LocalFaults;
+  /** Makes one token void, for requests and logins from now on. Open sessions go on. */
+  revoke(tokenId: string): void;
+  /** Makes every token of a kind void that was given out until now; default: the database credentials. */
+  revokeAll(kind?: TokenKind): void;
+  /**
+   * Ends the sessions that are open through the front, by 57P01 (`terminate`, the default) or by RST.
+   *
+   * @returns how many
+   */
+  killConnections(how?: "terminate" | "reset"): number;
+  /**
+   * Scales to zero: ends every session; the next to come starts the wake, which takes `wakeDelayMs`.
+   *
+   * @returns how many sessions were ended
+   */
+  suspend(options?: { waking?: WakingBehaviour }): number;
+  /** Ends everything and leaves no process, no file and no handle. May be called again. */
+  close(): Promise<void>;
+}
+
+/** Faults that can be set. Each stays until it is cleared or was met as often as its `times` says. */
+export interface LocalFaults {
+  /** At the workspace API. */
+  api(fault: ApiFault): FaultHandle;
+  /** At the login front. */
+  login(fault: LoginFault): FaultHandle;
+  /** In the certificate of one of them. */
+  tls(fault: TlsFault): FaultHandle;
+  /** Takes every fault away. */
+  clear(): void;
+}
+
+/**
+ * Starts a Lakebase on this machine: the workspace API that gives out tokens, the TLS front that checks them, and a real
+ * Postgres behind it. Everything listens on the loopback address only.
+ *
+ * @throws Error when no Postgres is found; the message says how to add one
+ * @throws TypeError or RangeError when an option is not valid
+ *
+ * @example
+ * ```ts
+ * import { startLocalLakebase } from "@x/lakebase-local";
+ *
+ * const lakebase = await startLocalLakebase();
+ * Object.assign(process.env, lakebase.env);
+ * // … an hour passes, and every token with it
+ * lakebase.clock.advance(3_600_000);
+ * await lakebase.close();
+ * ```
+ */
+export async function startLocalLakebase(options: LocalLakebaseOptions = {}): Promise<LocalLakebase> {
+  const teardown = createTeardown();
+  try {
+    return await start(resolveOptions(options), teardown);
+  } catch (error) {
+    await teardown.run().catch(() => {});
+    throw error;
+  }
+}
+
+async function start(options: ReturnType<typeof resolveOptions>, teardown: ReturnType<typeof createTeardown>) {
+  const { env, log } = options;
+  const disguised = options.profile === "lakebase";
+  const clock = createClock();
+  const folder = createPrivateFolder(env);
+  teardown.add(folder.remove);
+
+  let workspaceUrl = "";
+  const [server, tokens] = await Promise.all([
+    providePostgres({
+      major: options.postgres,
+      superuser: disguised ? "cloud_admin" : "postgres",
+      disguised,
+      folder: folder.path,
+      env,
+      cwd: process.cwd(),
+    }).then((started) => {
+      teardown.add(started.stop);
+      return started;
+    }),
+    createTokenOffice({ issuer: () => `${workspaceUrl}/oidc`, clock }),
+  ]);
+  log(`local Lakebase: ${server.description}`);
+
+  const preparing = await openControlSession(server.address, {
+    ...server.superuser,
+    database: server.maintenanceDatabase,
+  });
+  await prepareServer(preparing, { disguised }).finally(preparing.close);
+  const control = await openControlSession(server.address, { ...server.superuser, database: DATABASE });
+  teardown.add(control.close);
+  await prepareDatabase(control, { ...server, disguised });
+  const roles = createRoleRegister(control);
+  if (!server.isOurs) teardown.add(roles.removeAdded);
+
+  const directory = createDirectory();
+  const suffix = randomBytes(3).toString("hex");
+  const servicePrincipal = directory.addServicePrincipal();
+  const user = directory.addPerson(`ada.${suffix}@example.com`);
+  const nativeRole = { user: `native_${suffix}`, password: randomBytes(12).toString("base64url") };
+  await roles.addIdentity(servicePrincipal.clientId, "SERVICE_PRINCIPAL", {
+    owner: disguised ? { memberOf: PRIVILEGED_ROLE } : {},
+  });
+  await roles.addIdentity(user.userName, "USER");
+  await roles.addNative(nativeRole.user, nativeRole.password);
+
+  const hosts = createHostNames();
+  const compute = createCompute(clock, options.wakeDelayMs);
+  const endpoint = `projects/local-${suffix}/branches/production/endpoints/primary`;
+  const instance = `local-instance-${suffix}`;
+  const secrets = () => [...directory.secrets(), nativeRole.password, ...tokens.secrets()];
+  const authority = createAuthority("Local Lakebase CA");
+  const caFile = join(folder.path, "ca.pem");
+  writeFileSync(caFile, authority.pem);
+
+  const apiIdentity = createServerIdentity(authority, ["localhost", HOST_ADDRESS]);
+  const workspace = await openWorkspace({
+    port: options.workspacePort,
+    identity: apiIdentity,
+    clock,
+    secrets,
+    context: {
+      directory,
+      tokens,
+      endpoint,
+      instance,
+      workspaceUrl: () => workspaceUrl,
+      workspaceId: String(Number.parseInt(suffix, 16)),
+      workspaceTokenLifeSeconds: options.workspaceTokenLifeSeconds,
+      tokenLifeSeconds: options.tokenLifeSeconds,
+      now: clock.now,
+      resources: createResources({
+        hosts,
+        compute,
+        endpoint,
+        instance,
+        creator: servicePrincipal.clientId,
+        createdAt: new Date(clock.now()),
+        major: server.major,
+      }),
+    },
+  });
+  teardown.add(workspace.close);
+  workspaceUrl = `https://${HOST_ADDRESS}:${workspace.port}`;
+
+  const counts: ConnectionCounts = {
+    accepted: 0,
+    tlsFailed: 0,
+    plaintextRefused: 0,
+    cancelRequests: 0,
+    passwordBytes: 0,
+  };
+  const frontIdentity = createServerIdentity(authority, frontCertificateNames);
+  const front = await openFront({
+    port: options.port,
+    allowMissingSni: options.allowMissingSni,
+    identity: frontIdentity,
+    clock,
+    counts,
+    hosts,
+    roles,
+    tokens,
+    compute,
+    backend: server.address,
+  });
+  teardown.add(front.close);
+
+  const envFor = (target: "endpoint" | "instance"): Record<string, string> => ({
+    DATABRICKS_HOST: workspaceUrl,
+    DATABRICKS_CLIENT_ID: servicePrincipal.clientId,
+    DATABRICKS_CLIENT_SECRET: servicePrincipal.clientSecret,
+    ...(target === "endpoint" ? { LAKEBASE_ENDPOINT: endpoint } : { LAKEBASE_INSTANCE_NAME: instance }),
+    LAKEBASE_WORKSPACE_CA: caFile,
+    PGHOST: target === "endpoint" ? hosts.host : hosts.instanceHost,
+    PGHOSTADDR: HOST_ADDRESS,
+    PGPORT: String(front.port),
+    PGDATABASE: DATABASE,
+    PGUSER: servicePrincipal.clientId,
+    PGSSLMODE: "verify-full",
+    PGSSLROOTCERT: caFile,
+  });
+
+  const killConnections = (how: "terminate" | "reset" = "terminate"): number => {
+    const sessions = [...front.sessions];
+    if (how === "reset") for (const session of sessions) session.reset();
+    else if (sessions.length > 0) {
+      const ids = sessions.map(({ processId }) => processId).join(",");
+      // By Postgres itself: only it can put the message where the protocol allows one.
+      control.query(`SELECT pg_terminate_backend(id) FROM unnest(ARRAY[${ids}]) AS id`).catch(() => {
+        for (const session of sessions) session.destroy();
+      });
+    }
+    return sessions.length;
+  };
+
+  const lakebase: LocalLakebase = {
+    env: envFor("endpoint"),
+    envFor,
+    ca: authority.pem,
+    caFile,
+    host: hosts.host,
+    pooledHost: hosts.pooledHost,
+    readOnlyHost: hosts.readOnlyHost,
+    instanceHost: hosts.instanceHost,
+    instanceReadOnlyHost: hosts.instanceReadOnlyHost,
+    hostAddress: HOST_ADDRESS,
+    port: front.port,
+    workspaceUrl,
+    endpoint,
+    instance,
+    database: DATABASE,
+    servicePrincipal,
+    user,
+    nativeRole,
+    async addServicePrincipal({ role = true } = {}) {
+      const added = directory.addServicePrincipal();
+      if (role) await roles.addIdentity(added.clientId, "SERVICE_PRINCIPAL");
+      return added;
+    },
+    clock: { now: clock.now, monotonic: clock.monotonic, advance: clock.advance },
+    logins: front.logins,
+    connections: Object.defineProperty(counts, "apiTlsFailed", {
+      enumerable: true,
+      get: () => workspace.tlsFailed,
+    }) as LocalLakebase["connections"],
+    requests: workspace.requests,
+    issued: tokens.issued,
+    secrets,
+    sessions: () => front.sessions.size,
+    postgresUrl: server.url(DATABASE),
+    faults: {
+      api: workspace.fault,
+      login: front.fault,
+      tls: (fault) => (fault.on === "api" ? apiIdentity : frontIdentity).fault(fault),
+      clear() {
+        workspace.clearFaults();
+        front.clearFaults();
+        apiIdentity.clear();
+        frontIdentity.clear();
+      },
+    },
+    revoke: tokens.revoke,
+    revokeAll: (kind = "credential") => tokens.revokeAll(kind),
+    killConnections,
+    suspend({ waking = "hold" } = {}) {
+      compute.suspend(waking);
+      return killConnections("terminate");
+    },
+    close: teardown.run,
+    [Symbol.asyncDispose]: teardown.run,
+  };
+  return lakebase;
+}
