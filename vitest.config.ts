@@ -32,6 +32,7 @@ export default defineConfig({
         test: {
           name: "packaging",
           include: ["integration/packaging/**/*.test.ts"],
+          globalSetup: ["integration/packaging/consumer.ts"],
           testTimeout: 120_000,
           hookTimeout: 300_000,
         },

@@ -1,0 +1,76 @@
+import { execFile } from "node:child_process";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
+import { rolldown } from "rolldown";
+import { describe, expect, inject, test } from "vitest";
+
+const execute = promisify(execFile);
+const { folder } = inject("consumer");
+
+describe("importing core", () => {
+  test("loads one file, and of Node only what costs nothing", async () => {
+    expect(await loads("@x/lakebase-core")).toEqual(["node:diagnostics_channel", "@x/lakebase-core/dist/index.mjs"]);
+  });
+
+  test("adds less than 10 kB, minified and compressed, to an application that has the driver", async () => {
+    const bundle = await rolldown({
+      cwd: folder,
+      input: "application",
+      external: [/^node:/, "pg"],
+      plugins: [
+        {
+          name: "application",
+          resolveId: (id) => (id === "application" ? join(folder, "application.js") : null),
+          load: (id) =>
+            id === join(folder, "application.js")
+              ? 'export * from "@x/lakebase-core"; export * from "@x/lakebase-core/pg";'
+              : null,
+        },
+      ],
+    });
+    const { output } = await bundle.generate({ minify: true });
+    const chunks = output.flatMap((part) => (part.type === "chunk" ? [part] : []));
+    const size = (code: string) => gzipSync(code).length;
+    const atOnce = withStaticImports(chunks.filter((chunk) => chunk.isEntry));
+    const later = chunks.filter((chunk) => !atOnce.includes(chunk));
+    const bytes = atOnce.reduce((sum, chunk) => sum + size(chunk.code), 0);
+    console.log(
+      `core and its pg entry: ${bytes} bytes at once, ${later.reduce((sum, chunk) => sum + size(chunk.code), 0)} on first use`,
+    );
+    expect(bytes).toBeLessThan(10_000);
+
+    function withStaticImports(start: typeof chunks): typeof chunks {
+      const found = new Set(start);
+      for (const chunk of found)
+        for (const other of chunks) if (chunk.imports.includes(other.fileName)) found.add(other);
+      return [...found];
+    }
+  });
+
+  // A stopwatch depends on the machine, so it is shown and not judged; the two tests above hold what it depends on.
+  test("has a time that is printed", async () => {
+    const samples: Record<string, number[]> = { "@x/lakebase-core": [], "@x/lakebase-core/pg": [] };
+    for (let round = 0; round < 11; round++) {
+      for (const [entry, times] of Object.entries(samples)) {
+        const { stdout } = await execute(process.execPath, ["stopwatch.mjs", entry, "pg"], { cwd: folder });
+        times.push(Number(stdout));
+      }
+    }
+    for (const [entry, times] of Object.entries(samples)) {
+      const median = times.sort((a, b) => a - b)[times.length >> 1];
+      console.log(`import of ${entry} on top of pg: ${median?.toFixed(1)} ms (median of ${times.length})`);
+      expect(median).toBeGreaterThan(0);
+    }
+  });
+});
+
+/** What an import loads, Node's modules first, files by their path in node_modules. */
+async function loads(entry: string, ...before: string[]): Promise<string[]> {
+  const { stdout } = await execute(process.execPath, ["loads.mjs", entry, ...before], { cwd: folder });
+  const urls: string[] = JSON.parse(stdout);
+  const builtins = urls.filter((url) => !url.startsWith("file:"));
+  const files = urls.filter((url) => url.startsWith("file:"));
+  return [...builtins.sort(), ...files.map((url) => relative(join(folder, "node_modules"), fileURLToPath(url))).sort()];
+}

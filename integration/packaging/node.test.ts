@@ -1,0 +1,38 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { describe, expect, inject, test } from "vitest";
+
+const execute = promisify(execFile);
+const { folder, nodes, packages } = inject("consumer");
+const entries = packages.flatMap((one) => one.entries);
+
+describe.each(Object.entries(nodes))("on Node %s", (version, node) => {
+  const run = async (...args: string[]) => {
+    const { stdout, stderr } = await execute(node, args, { cwd: folder, timeout: 60_000 });
+    return { stdout: stdout.trim(), stderr };
+  };
+
+  test("is what its name says", async () => {
+    expect(await run("--version")).toEqual({ stdout: `v${version}`, stderr: "" });
+  });
+
+  test("every entry gives the same names to `import` and to `require`", async () => {
+    const { stdout, stderr } = await run("names.mjs", ...entries);
+    const found: Record<string, { imported: string[]; required: string[] }> = JSON.parse(stdout);
+    expect(Object.keys(found)).toEqual(entries);
+    for (const { imported, required } of Object.values(found)) {
+      expect(imported.length).toBeGreaterThan(0);
+      expect(imported).toEqual(required);
+    }
+    expect(stderr).toBe("");
+  });
+
+  test.each(["query.mjs", "query.cjs"])(
+    "%s logs in to the local Lakebase, asks, closes and ends by itself",
+    async (program) => {
+      const { stdout, stderr } = await run(program);
+      expect(stdout).toBe("acme+lakebase");
+      expect(stderr).not.toMatch(/warning|deprecat/i);
+    },
+  );
+});
