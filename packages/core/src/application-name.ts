@@ -23,14 +23,13 @@ export function parseApplicationName(name: string | PartnerApplicationName): Par
   const { isv, product, version } = name;
   for (const [key, value] of Object.entries({ isv, product, version })) {
     if (value !== undefined && !(typeof value === "string" && part.test(value))) {
-      return { problem: `has a \`${key}\` with characters other than letters, digits and _ . + -` };
+      return { problem: `has a ${key} with other characters than letters, digits and _ . + -` };
     }
   }
   const unknown = Object.keys(name).find((key) => !["isv", "product", "version"].includes(key));
-  if (unknown !== undefined)
-    return { problem: `has an unknown part \`${unknown}\`; the parts are isv, product, version` };
+  if (unknown !== undefined) return { problem: `has an unknown part ${unknown}` };
   if (product === undefined) {
-    if (version !== undefined) return { problem: "has a `version` without a `product`; give both, or only `isv`" };
+    if (version !== undefined) return { problem: "has a version without a product" };
     return checked(`${isv}+lakebase`);
   }
   return checked(`${isv}_${product}${version === undefined ? "" : `/${version}`}`);
@@ -39,11 +38,11 @@ export function parseApplicationName(name: string | PartnerApplicationName): Par
 function checked(name: string): Parsed<string> {
   if (name.trim() === "") return { problem: "is empty" };
   if (name !== name.trim() || !/^[\x20-\x7e]*$/.test(name)) {
-    return { problem: "must be printable ASCII without spaces around it: Postgres replaces every other byte by `?`" };
+    return { problem: "must be printable ASCII, without spaces around it" };
   }
   if (name.length > maxBytes) {
     return {
-      problem: `has ${name.length} bytes; Postgres cuts it at ${maxBytes}, which would lose the end in telemetry`,
+      problem: `has ${name.length} bytes; Postgres cuts it at ${maxBytes}`,
     };
   }
   return { value: name };

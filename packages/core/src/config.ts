@@ -5,7 +5,7 @@ import { type ConfigProblem, configError, type LakebaseErrorCode } from "./error
 import type { LakebaseEvent } from "./events.ts";
 import { hostProblem, normalizeHost, parseLakebaseHost } from "./host.ts";
 import { createSecret, type Secret } from "./secret.ts";
-import { parseEndpoint, parseInstance, type Target } from "./target.ts";
+import { endpointForm, parseEndpoint, parseInstance, type Target } from "./target.ts";
 import { isWorkspaceAuth, type WorkspaceAuth } from "./workspace-auth.ts";
 
 /** What may differ between pools that share one handle. */
@@ -88,15 +88,12 @@ export interface ResolvedScope {
 export type Identity =
   | {
       readonly kind: "oauth";
-      readonly auth: WorkspaceAuth | EnvironmentAuth | undefined;
+      readonly auth: WorkspaceAuth | undefined;
+      /** What the environment says about identities, where it may be read; an identity is made of it when first used. */
+      readonly environment: Readonly<Record<string, Secret>> | undefined;
       readonly user: string | undefined;
     }
   | { readonly kind: "native"; readonly user: string; readonly password: Secret | (() => string | Promise<string>) };
-
-/** An identity that the environment names; made into a {@link WorkspaceAuth} when first used. */
-export type EnvironmentAuth =
-  | { readonly from: "client-credentials"; readonly clientId: string; readonly clientSecret: Secret }
-  | { readonly from: "personal-access-token"; readonly token: Secret };
 
 /** A certificate bundle: its text, or where to read it. */
 export type CertificateSource = { readonly pem: readonly string[] } | { readonly file: string };
@@ -146,6 +143,13 @@ const endpointVariables: readonly { readonly name: string; readonly only?: RegEx
   { name: "PGENDPOINT" },
   { name: "ENDPOINT_NAME", only: /^projects\// },
 ];
+/** What `identity/environment.ts` chooses an identity by. */
+const identityVariables = [
+  "DATABRICKS_AUTH_TYPE",
+  "DATABRICKS_CLIENT_ID",
+  "DATABRICKS_CLIENT_SECRET",
+  "DATABRICKS_TOKEN",
+] as const;
 const instanceVariable = "LAKEBASE_INSTANCE_NAME";
 
 /** A token or PAT where a password of a native role belongs. */
@@ -153,6 +157,11 @@ const patPattern = /^dapi[0-9a-f]/i;
 const jwtPattern = /^ey[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/;
 
 const maxTimerMs = 2 ** 31 - 1;
+
+const clash = "is also in `connectionString`, with another value; give it once";
+/** Why an option that weakens TLS is refused. */
+export const alwaysVerified = "TLS is always on and always verified";
+const notPem = "must be PEM text (-----BEGIN CERTIFICATE-----); to name a file use";
 
 class Problems {
   readonly found: (ConfigProblem & { readonly code: LakebaseErrorCode })[] = [];
@@ -183,7 +192,7 @@ interface Found {
 export function unknownOptionProblems(options: object, known: readonly string[], hints: Record<string, string> = {}) {
   return Object.keys(options)
     .filter((key) => !known.includes(key) && (options as Record<string, unknown>)[key] !== undefined)
-    .map((key) => ({ option: key, message: hints[key] ?? "is not an option; see the options table in the README" }));
+    .map((key) => ({ option: key, message: hints[key] ?? "is not an option" }));
 }
 
 /**
@@ -232,8 +241,7 @@ export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
       option === "port" && typeof options.port === "number" ? { value: String(options.port), option } : string(option);
     const part = url[option];
     if (part === undefined) return own;
-    if (own && own.value !== part)
-      problems.add(option, "is also in `connectionString`, with another value; give it once");
+    if (own && own.value !== part) problems.add(option, clash);
     return { value: part, option: `connectionString (${option})` };
   };
 
@@ -260,10 +268,7 @@ export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
 
   let target: Target | undefined;
   if (endpoint && instance) {
-    wrong(
-      instance,
-      `names a second target beside ${endpoint.variable ?? "`endpoint`"}; a handle has one: remove either`,
-    );
+    wrong(instance, `is a second target beside ${endpoint.variable ?? "`endpoint`"}; remove one`);
   }
   for (const [found, parse] of [
     [endpoint, parseEndpoint],
@@ -289,40 +294,39 @@ export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
     string("workspaceHost") ?? (identityFromOptions ? undefined : fromEnv("DATABRICKS_HOST", "workspaceHost"));
   const workspaceHost = workspace && workspaceOrigin(workspace, wrong);
   if (options.auth !== undefined && !isWorkspaceAuth(options.auth)) {
-    problems.add(
-      "auth",
-      "must be made by clientCredentials(), personalAccessToken(), accessToken() or another factory",
-    );
+    problems.add("auth", "must be made by clientCredentials(), personalAccessToken() or accessToken()");
   }
   if (options.auth !== undefined && password !== undefined) {
-    problems.add("auth", "is given together with the password of a native role; a handle is one or the other");
+    problems.add("auth", "is given beside the password of a native role; remove one");
   }
   const missing: ConfigProblem[] = [];
-  const unread = identityFromOptions
-    ? "; the environment is not read for it, because another option of the same group is given (auth, user, password, workspaceHost, workspaceCa)"
-    : "";
+  /** Why the environment did not help. */
+  const unread = (shutOut: boolean, keys: readonly string[]) =>
+    shutOut ? `; the environment is not read, because one of ${keys.join(", ")} is given as an option` : "";
 
   let identity: Identity;
   if (password !== undefined) {
-    if (!user) problems.add("user", "is required with a password: the name of the native role", "PGUSER");
-    if (!hostName)
-      problems.add("host", "is required with a password: a native role has no token to look it up with", "PGHOST");
+    if (!user) problems.add("user", "is needed beside a password: the native role", "PGUSER");
+    if (!hostName) problems.add("host", "is needed beside a password", "PGHOST");
     identity = { kind: "native", user: user?.value ?? "", password };
   } else {
-    const auth = options.auth ?? (identityFromOptions ? undefined : environmentAuth());
-    identity = { kind: "oauth", auth, user: user?.value };
-    if (!auth) {
+    identity = {
+      kind: "oauth",
+      auth: options.auth,
+      environment: identityFromOptions ? undefined : identityEnvironment(),
+      user: user?.value,
+    };
+    if (!options.auth && identityFromOptions) {
       missing.push({
         option: "auth",
-        variable: "DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, or DATABRICKS_TOKEN",
-        message: `${partialAuth()}is needed to fetch tokens: give \`auth\`, for example clientCredentials({ clientId, clientSecret })${unread}`,
+        message: `is needed to fetch tokens, for example clientCredentials({ clientId, clientSecret })${unread(true, identityKeys)}`,
       });
     }
     if (!workspace) {
       missing.push({
         option: "workspaceHost",
         variable: "DATABRICKS_HOST",
-        message: `is needed to fetch tokens: the https:// address of the workspace${unread}`,
+        message: `is needed to fetch tokens: https://<workspace>${unread(identityFromOptions, identityKeys)}`,
       });
     }
     checkGuard();
@@ -331,9 +335,7 @@ export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
     missing.push({
       option: "endpoint",
       variable: "LAKEBASE_ENDPOINT (or LAKEBASE_INSTANCE_NAME)",
-      message: host
-        ? "is needed beside the host: a token is minted for an endpoint or an instance. Give its resource name, projects/<project>/branches/<branch>/endpoints/<endpoint>, or `instance`"
-        : `names no target yet: give \`endpoint\` (projects/<project>/branches/<branch>/endpoints/<endpoint>) or \`instance\`${targetFromOptions ? "; the environment is not read for it, because another option of the same group is given (endpoint, instance, host, hostAddress, port, connectionString)" : ""}`,
+      message: `${host ? "is needed beside the host, because tokens are minted for it" : "is needed to know what to connect to"}: ${endpointForm}, or \`instance\`${unread(targetFromOptions, targetKeys)}`,
     });
   }
 
@@ -351,7 +353,7 @@ export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
     certificates(string("workspaceCa")) ??
     (identityFromOptions ? undefined : certificates(fromEnv("LAKEBASE_WORKSPACE_CA", "workspaceCa")));
   if (workspaceCa && options.fetch) {
-    problems.add("workspaceCa", "has no effect on an injected `fetch`; give that function the certificates instead");
+    problems.add("workspaceCa", "has no effect on `fetch`; give that function the certificates");
   }
 
   const scope = scopeOf(
@@ -384,7 +386,7 @@ export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
   function nameOf(): LakebaseOptions["applicationName"] {
     if (url.applicationName === undefined) return options.applicationName;
     if (options.applicationName !== undefined && options.applicationName !== url.applicationName) {
-      problems.add("applicationName", "is also in `connectionString`, with another value; give it once");
+      problems.add("applicationName", clash);
     }
     return url.applicationName;
   }
@@ -404,7 +406,7 @@ export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
       if (fallback !== undefined && (endpoint || instance)) {
         ignored.push({
           setting: "PGPASSWORD",
-          reason: "the target is an endpoint or an instance, which is reached with tokens",
+          reason: "an endpoint or instance is reached with tokens",
         });
       } else if (fallback !== undefined && host && !targetFromOptions) {
         found = { value: fallback, option: "password", variable: "PGPASSWORD" };
@@ -414,57 +416,21 @@ export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
     if (patPattern.test(found.value)) {
       wrong(
         found,
-        "holds a personal access token; Postgres does not accept it. Give it as `auth: personalAccessToken(…)` or DATABRICKS_TOKEN, and a credential is minted with it",
+        "is a personal access token, which Postgres does not accept; give it as `auth: personalAccessToken(…)` or DATABRICKS_TOKEN",
       );
     } else if (jwtPattern.test(found.value)) {
-      wrong(
-        found,
-        "holds an OAuth token, which would expire within the hour. Leave it out and give `auth`, and tokens are minted and refreshed",
-      );
+      wrong(found, "is an OAuth token, which ends within the hour; give `auth` instead, and tokens are refreshed");
     }
     return createSecret(found.value);
   }
 
-  /** Names which half of a pair is there, so that a typo in the other is found at once. */
-  function partialAuth(): string {
-    if (identityFromOptions) return "";
-    const id = variable("DATABRICKS_CLIENT_ID");
-    const secret = variable("DATABRICKS_CLIENT_SECRET");
-    if (id && !secret) return "(DATABRICKS_CLIENT_ID is set, DATABRICKS_CLIENT_SECRET is not) ";
-    if (secret && !id) return "(DATABRICKS_CLIENT_SECRET is set, DATABRICKS_CLIENT_ID is not) ";
-    return "";
-  }
-
-  function environmentAuth(): EnvironmentAuth | undefined {
-    const clientId = variable("DATABRICKS_CLIENT_ID");
-    const clientSecret = variable("DATABRICKS_CLIENT_SECRET");
-    const token = variable("DATABRICKS_TOKEN");
-    const type = variable("DATABRICKS_AUTH_TYPE");
-    const found: EnvironmentAuth[] = [];
-    if (token) found.push({ from: "personal-access-token", token: createSecret(token) });
-    if (clientId && clientSecret) {
-      found.push({ from: "client-credentials", clientId, clientSecret: createSecret(clientSecret) });
+  function identityEnvironment(): Record<string, Secret> {
+    const found: Record<string, Secret> = {};
+    for (const name of identityVariables) {
+      const value = variable(name);
+      if (value !== undefined) found[name] = createSecret(value);
     }
-    if (type === undefined) {
-      if (found.length > 1) {
-        problems.add(
-          "auth",
-          "is ambiguous: both a personal access token and client credentials are set. Remove one, or choose with DATABRICKS_AUTH_TYPE=pat or oauth-m2m",
-          "DATABRICKS_TOKEN, DATABRICKS_CLIENT_ID",
-        );
-      }
-      return found[0];
-    }
-    const wanted = { pat: "personal-access-token", "oauth-m2m": "client-credentials" }[type];
-    if (wanted === undefined) {
-      problems.add(
-        "auth",
-        `names a way to sign in that is not supported; use pat or oauth-m2m`,
-        "DATABRICKS_AUTH_TYPE",
-      );
-      return undefined;
-    }
-    return found.find(({ from }) => from === wanted);
+    return found;
   }
 
   /** A token may go to Lakebase's own hosts and to those named exactly; a pooler does not take tokens at all. */
@@ -474,17 +440,17 @@ export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
     if (known?.pooled) {
       wrong(
         host,
-        `is the connection pooler (${hostName}), which does not accept OAuth tokens; use the host without -pooler, or a native role with a password`,
+        `is a connection pooler (${hostName}), which does not accept tokens; use the host without -pooler, or a native role`,
         "ERR_LAKEBASE_HOST_REFUSED",
       );
     } else if (!known && !trustedHosts().has(hostName)) {
       wrong(
         host,
-        `is not a Lakebase host (${hostName}), so no token is sent to it. If it is yours (a private link, a tunnel), name it exactly in \`trustedHosts\` or LAKEBASE_TRUSTED_HOSTS`,
+        `is not a Lakebase host (${hostName}), so no token is sent to it; if it is yours, name it in \`trustedHosts\` or LAKEBASE_TRUSTED_HOSTS`,
         "ERR_LAKEBASE_HOST_REFUSED",
       );
     } else if (known && options.access === "read-only" && !known.readOnly && !endpoint && !instance) {
-      wrong(host, "is a read-write host, but `access` is read-only; give the read-only host or leave the host out");
+      wrong(host, "is a read-write host, but `access` is read-only; leave the host out or give the read-only one");
     }
   }
 
@@ -499,7 +465,7 @@ export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
       if (typeof entry !== "string" || entry.includes("*") || hostProblem(entry)) {
         problems.add(
           "trustedHosts",
-          "holds an entry that is not an exact host name (no wildcards, no ports)",
+          "must hold exact host names, without wildcards and ports",
           "LAKEBASE_TRUSTED_HOSTS",
         );
       } else {
@@ -512,11 +478,11 @@ export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
   function sslOf(): { ca: CertificateSource | undefined; minVersion: "TLSv1.2" | "TLSv1.3" } {
     const { ssl: option } = options;
     if (option !== undefined && (typeof option !== "object" || option === null)) {
-      problems.add("ssl", "must be { ca?, minVersion? }: TLS is always on and always verified");
+      problems.add("ssl", `must be { ca?, minVersion? }: ${alwaysVerified}`);
     } else if (option) {
       for (const key of Object.keys(option)) {
         if (key === "ca" || key === "minVersion") continue;
-        problems.add(`ssl.${key}`, "is not an option: TLS is always on and always verified, against the host's name");
+        problems.add(`ssl.${key}`, `is not an option: ${alwaysVerified}`);
       }
     }
     const minVersion = option?.minVersion ?? "TLSv1.2";
@@ -526,7 +492,7 @@ export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
     if (option?.ca !== undefined) {
       const pem = typeof option.ca === "string" ? [option.ca] : option.ca;
       if (!Array.isArray(pem) || !pem.every((text) => isPem(text))) {
-        problems.add("ssl.ca", "must be PEM text (-----BEGIN CERTIFICATE-----); to name a file use PGSSLROOTCERT");
+        problems.add("ssl.ca", `${notPem} PGSSLROOTCERT`);
         return { ca: undefined, minVersion };
       }
       return { ca: { pem }, minVersion };
@@ -539,7 +505,7 @@ export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
     if (!found) return undefined;
     if (isPem(found.value)) return { pem: [found.value] };
     if (found.variable) return { file: found.value };
-    wrong(found, "must be PEM text (-----BEGIN CERTIFICATE-----); to name a file use LAKEBASE_WORKSPACE_CA");
+    wrong(found, `${notPem} LAKEBASE_WORKSPACE_CA`);
     return undefined;
   }
 
@@ -548,24 +514,16 @@ export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
     for (const key of Object.keys(unknown)) problems.add(`credential.${key}`, "is not an option");
     if (ttlSeconds !== undefined) {
       if (!Number.isInteger(ttlSeconds) || ttlSeconds < 300 || ttlSeconds > 3600) {
-        problems.add(
-          "credential.ttlSeconds",
-          "must be a whole number of seconds from 300 to 3600, which is what the API allows",
-        );
+        problems.add("credential.ttlSeconds", "must be a whole number from 300 to 3600");
       } else if (instance) {
-        problems.add("credential.ttlSeconds", "cannot be chosen for a Provisioned instance; leave it out");
+        problems.add("credential.ttlSeconds", "cannot be chosen for an instance");
       }
     }
-    const valid =
-      Array.isArray(claims) &&
-      claims.every(
-        (claim) =>
-          claim?.permissionSet === "READ_ONLY" &&
-          Array.isArray(claim.tables) &&
-          claim.tables.every((table) => typeof table === "string"),
-      );
-    if (!valid) problems.add("credential.claims", 'must be a list of { permissionSet: "READ_ONLY", tables: string[] }');
-    return Object.freeze({ ttlSeconds, claims: valid ? claims : [] });
+    const valid = (claim: Claim) => claim?.permissionSet === "READ_ONLY" && Array.isArray(claim.tables);
+    if (!Array.isArray(claims) || !claims.every(valid)) {
+      problems.add("credential.claims", 'must be a list of { permissionSet: "READ_ONLY", tables: string[] }');
+    }
+    return Object.freeze({ ttlSeconds, claims });
   }
 }
 
@@ -609,7 +567,7 @@ function scopeOf(
   }
   const connectTimeoutMs = own.connectTimeoutMs ?? base?.connectTimeoutMs ?? 30_000;
   if (!Number.isInteger(connectTimeoutMs) || connectTimeoutMs < 1 || connectTimeoutMs > maxTimerMs) {
-    problems.add("connectTimeoutMs", `must be a whole number of milliseconds from 1 to ${maxTimerMs}`);
+    problems.add("connectTimeoutMs", `must be a whole number from 1 to ${maxTimerMs}`);
   }
   return Object.freeze({ database, applicationName, access, connectTimeoutMs });
 }

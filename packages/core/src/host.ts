@@ -70,19 +70,13 @@ export function normalizeHost(hostname: string): string {
   return hostname.trim().toLowerCase().replace(/\.$/, "");
 }
 
-const ipv4 = /^\d{1,3}(?:\.\d{1,3}){3}$/;
+/** Near enough: the dial decides. */
+const ipv6 = /^[0-9a-f]*:[0-9a-f:.]*:[0-9a-f.]*$/;
 
 /** What is wrong with a value as a host name or address, or `undefined`. */
 export function hostProblem(value: string): string | undefined {
   const host = normalizeHost(value);
-  if (host === "") return "is empty";
-  if (host.startsWith("/")) return "is a socket path; Lakebase is reached over TCP with TLS";
-  if (host.includes(",")) return "names several hosts; give one";
-  if (host.includes("://")) return "is a URL; give the host name alone";
-  if (host.includes(":") && !host.includes("::") && !/^[0-9a-f:]+$/.test(host)) {
-    return "holds a port; give the port as `port`";
-  }
-  if (ipv4.test(host) || /^[0-9a-f:]+$/.test(host)) return undefined;
-  if (host.length > 253 || !host.split(".").every((part) => label.test(part))) return "is not a host name";
-  return undefined;
+  const isName = host.length <= 253 && host.split(".").every((part) => label.test(part));
+  if (isName || ipv6.test(host)) return undefined;
+  return "must be one host name or address, without a scheme, port or path";
 }

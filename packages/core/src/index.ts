@@ -11,17 +11,12 @@ export {
   type LakebaseErrorDetails,
 } from "./errors.ts";
 export { type LakebaseEvent, lakebaseChannelName } from "./events.ts";
+export type { ConnectionSettings, Credential, LakebaseHealth } from "./handle.ts";
 export { isLakebaseHost, type LakebaseHost, parseLakebaseHost } from "./host.ts";
 export { accessToken } from "./identity/access-token.ts";
 export { type ClientCredentialsOptions, clientCredentials } from "./identity/client-credentials.ts";
 export { personalAccessToken } from "./identity/personal-access-token.ts";
-export {
-  type ConnectionSettings,
-  type Credential,
-  createLakebase,
-  type Lakebase,
-  type LakebaseHealth,
-} from "./lakebase.ts";
+export { createLakebase, type Lakebase } from "./lakebase.ts";
 export { isLoginRejected } from "./login-errors.ts";
 export type { Secret } from "./secret.ts";
 export type { VerifiedTls } from "./tls.ts";

@@ -1,8 +1,8 @@
-import { pause, withDeadline } from "./clock.ts";
 import type { ResolvedScope } from "./config.ts";
+import { pause, withDeadline } from "./deadline.ts";
 import { errorCode, LakebaseError } from "./errors.ts";
 import { backoffMs } from "./expiry.ts";
-import type { ConnectionSettings, HandleInternals } from "./lakebase.ts";
+import type { ConnectionSettings, Handle, HandleParts } from "./handle.ts";
 import { classifyLoginError } from "./login-errors.ts";
 
 /**
@@ -24,8 +24,12 @@ export interface LoginRequest {
  * refused; again and again while the compute wakes; all of it within `connectTimeoutMs`. Every driver seam goes through
  * here, so the rules stand in one place.
  */
-export function logIn<T>(handle: HandleInternals, { scope, signal }: LoginRequest, dial: Dial<T>): Promise<T> {
-  const { clock, label } = handle;
+export function logIn<T>(
+  handle: Handle,
+  { clock, label, emit }: HandleParts,
+  { scope, signal }: LoginRequest,
+  dial: Dial<T>,
+): Promise<T> {
   const { connectTimeoutMs: timeoutMs } = scope;
   let lastError: unknown;
   const expired = () =>
@@ -52,7 +56,7 @@ export function logIn<T>(handle: HandleInternals, { scope, signal }: LoginReques
           case "waking": {
             lastError = error;
             const retryInMs = backoffMs(attempt, 200, 2000, Math.random());
-            handle.emit({ type: "waking", code: errorCode(error), attempt, retryInMs: Math.round(retryInMs) });
+            emit({ type: "waking", code: errorCode(error), attempt, retryInMs: Math.round(retryInMs) });
             await pause(clock, retryInMs, within);
           }
         }

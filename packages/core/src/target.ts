@@ -8,7 +8,8 @@ export type Parsed<T> = { readonly value: T } | { readonly problem: string };
 
 const id = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
 const endpointName = new RegExp(`^projects/(${id})/branches/(${id})/endpoints/(${id})$`);
-const endpointForm = "projects/<project>/branches/<branch>/endpoints/<endpoint>";
+/** How the resource name of an endpoint is written. */
+export const endpointForm = "projects/<project>/branches/<branch>/endpoints/<endpoint>";
 /** Neon-style uids (`ep-cool-river-a1b2c3d4`): they name a host, and the API answers 404 to them. */
 const endpointUid = /^ep-[a-z]+-[a-z]+-[a-z0-9]+$/;
 
@@ -17,14 +18,14 @@ export function parseEndpoint(text: string): Parsed<Target> {
   const endpoint = text.trim().replace(/^\/+|\/+$/g, "");
   if (endpointUid.test(endpoint)) {
     return {
-      problem: `is the uid of an endpoint (the first part of its host name); give its resource name, ${endpointForm}, whose last part is the endpoint id, often "primary"`,
+      problem: `is the uid of an endpoint, which only names its host; give ${endpointForm}, whose last part is often "primary"`,
     };
   }
   const match = endpointName.exec(endpoint);
-  if (!match) return { problem: `must be a resource name of the form ${endpointForm}` };
+  if (!match) return { problem: `must be of the form ${endpointForm}` };
   if (endpointUid.test(match[3] ?? "")) {
     return {
-      problem: `ends in the uid of an endpoint (\`${match[3]}\`) where its id belongs, often "primary"; the uid only names the host`,
+      problem: `ends in the uid of an endpoint (${match[3]}), which only names its host; its id belongs there, often "primary"`,
     };
   }
   return { value: { kind: "endpoint", endpoint } };
@@ -34,13 +35,13 @@ export function parseEndpoint(text: string): Parsed<Target> {
 export function parseInstance(text: string): Parsed<Target> {
   const instance = text.trim();
   if (instance.startsWith("projects/")) {
-    return { problem: "is the resource name of an Autoscaling endpoint; give it as `endpoint`" };
+    return { problem: "is an endpoint; give it as `endpoint`" };
   }
   if (/^instance-(ro-)?[0-9a-f-]{30,}/.test(instance) || instance.includes(".")) {
-    return { problem: "is a host name; give the name of the instance, or the host as `host`" };
+    return { problem: "is a host name; give the instance's name, or the host as `host`" };
   }
   if (!/^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/.test(instance)) {
-    return { problem: "must be the name of a database instance: letters, digits and hyphens, at most 63" };
+    return { problem: "must be the name of an instance: letters, digits and hyphens, at most 63" };
   }
   return { value: { kind: "instance", instance } };
 }

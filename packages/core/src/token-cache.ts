@@ -1,4 +1,5 @@
-import { type FullClock, pause, withDeadline } from "./clock.ts";
+import type { FullClock } from "./clock.ts";
+import { pause, withDeadline } from "./deadline.ts";
 import { errorCode, isLakebaseError, LakebaseError } from "./errors.ts";
 import type { LakebaseEventBody } from "./events.ts";
 import {

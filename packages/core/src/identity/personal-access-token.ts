@@ -1,7 +1,6 @@
-import { maxLifetimeMs } from "../expiry.ts";
 import type { Secret } from "../secret.ts";
 import type { WorkspaceAuth } from "../workspace-auth.ts";
-import { requireSecret } from "./token-answer.ts";
+import { requireSecret } from "./required-secret.ts";
 
 /**
  * A personal access token, for development. It authorizes the workspace calls only; Postgres gets a credential that is
@@ -24,6 +23,6 @@ export function personalAccessToken(token: string | Secret): WorkspaceAuth {
   const secret = requireSecret(token, "auth: personalAccessToken");
   return {
     kind: "personal-access-token",
-    getToken: async () => ({ token: secret, lifetimeMs: maxLifetimeMs }),
+    getToken: async () => ({ token: secret, lifetimeMs: Number.POSITIVE_INFINITY }),
   };
 }

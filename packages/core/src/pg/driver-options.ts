@@ -1,5 +1,6 @@
 import type pg from "pg";
 import {
+  alwaysVerified,
   type LakebaseOptions,
   lakebaseOptionKeys,
   type PoolScope,
@@ -51,19 +52,14 @@ export type OnLakebase = { lakebase: Lakebase } & PoolScope & {
 export type HandleOptions = (LakebaseOptions & { lakebase?: never }) | OnLakebase;
 
 /** What we set, or what has another name here: refused, because dropping it in silence would be worse. */
+const setByUs = "is set by this library";
 const hints: Record<string, string> = {
-  application_name: "is set by this library; give `applicationName`",
-  fallback_application_name: "is set by this library; give `applicationName`",
-  connectionTimeoutMillis: "is set by this library; give `connectTimeoutMs`",
-  Client: "is set by this library: its client is what refreshes tokens",
-  stream: "is set by this library; to dial another address give `hostAddress`",
-  connection: "is set by this library",
-  sslmode: "is not an option: TLS is always on and always verified",
-  sslnegotiation: "is not supported",
-  enableChannelBinding: "is not supported: tokens are sent as a password, inside verified TLS",
-  rejectUnauthorized: "is not an option: TLS is always verified",
-  replication: "is not supported by Lakebase",
-  Promise: "is deprecated by node-postgres and not supported",
+  application_name: `${setByUs}; give \`applicationName\``,
+  connectionTimeoutMillis: `${setByUs}; give \`connectTimeoutMs\``,
+  stream: `${setByUs}; to dial another address give \`hostAddress\``,
+  Client: setByUs,
+  sslmode: alwaysVerified,
+  rejectUnauthorized: alwaysVerified,
 };
 
 /** Lakebase ends any session after three days; a pool that keeps one longer would lose it in use. */
@@ -97,7 +93,7 @@ export function splitOptions(
       if (ofHandle && value !== undefined) {
         problems.push({
           option: key,
-          message: "belongs to the handle given as `lakebase`; give it to createLakebase()",
+          message: "belongs to the handle; give it to createLakebase()",
         });
       }
     }
@@ -106,7 +102,7 @@ export function splitOptions(
   if (lifetime !== undefined && !(Number.isFinite(lifetime) && lifetime >= 0 && lifetime <= maxLifetimeLimitSeconds)) {
     problems.push({
       option: "maxLifetimeSeconds",
-      message: `must be from 0 (no limit) to ${maxLifetimeLimitSeconds} (2.5 days): Lakebase ends every session after 3 days`,
+      message: `must be from 0 (no limit) to ${maxLifetimeLimitSeconds}: Lakebase ends every session after 3 days`,
     });
   }
   for (const key of ["max", "min"] as const) {

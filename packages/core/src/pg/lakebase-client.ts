@@ -2,8 +2,8 @@ import { Socket } from "node:net";
 import pg from "pg";
 import type { ResolvedScope } from "../config.ts";
 import { errorCode, LakebaseError } from "../errors.ts";
-import { type ConnectionSettings, createHandle, type HandleInternals, internalsOf } from "../lakebase.ts";
-import { logIn } from "../login.ts";
+import type { ConnectionSettings } from "../handle.ts";
+import { createHandle, type HandleInternals, internalsOf } from "../lakebase.ts";
 import { type HandleOptions, type PgClientOptions, splitOptions } from "./driver-options.ts";
 
 /** Options of {@link LakebaseClient}: ours, and node-postgres' own beside them. */
@@ -141,24 +141,26 @@ export class LakebaseClient extends pg.Client {
     if (shutDown?.aborted) onShutDown();
     shutDown?.addEventListener("abort", onShutDown, { once: true });
 
-    const settled = logIn(handle, { scope, signal: abort.signal }, (settings, signal, accepted) =>
-      this.#dial(
-        settings,
-        signal,
-        () => {
-          accepted();
-          shutDown?.removeEventListener("abort", onShutDown);
-          this.#login = undefined;
-        },
-        callback,
-      ),
-    ).catch((error: Error) => {
-      shutDown?.removeEventListener("abort", onShutDown);
-      this.#login = undefined;
-      this.#giveUp(error);
-      // Outside of the promise, so that what the callback throws is an exception and not a lost rejection.
-      process.nextTick(() => callback(error));
-    });
+    const settled = handle
+      .logIn(scope, abort.signal, (settings, signal, accepted) =>
+        this.#dial(
+          settings,
+          signal,
+          () => {
+            accepted();
+            shutDown?.removeEventListener("abort", onShutDown);
+            this.#login = undefined;
+          },
+          callback,
+        ),
+      )
+      .catch((error: Error) => {
+        shutDown?.removeEventListener("abort", onShutDown);
+        this.#login = undefined;
+        this.#giveUp(error);
+        // Outside of the promise, so that what the callback throws is an exception and not a lost rejection.
+        process.nextTick(() => callback(error));
+      });
     this.#login = { abort, settled };
   }
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import pg from "pg";
 import { LakebaseError } from "../errors.ts";
 import { createHandle, internalsOf, type Lakebase } from "../lakebase.ts";
@@ -34,6 +35,8 @@ export class LakebasePool extends pg.Pool {
    */
   constructor(options: LakebasePoolOptions = {}, adapter = "pg") {
     const shutDown = new AbortController();
+    // Every connection that logs in listens to it, and a pool may have hundreds.
+    setMaxListeners(0, shutDown.signal);
     const { config, lakebase, ownsLakebase } = configure(options, adapter, shutDown.signal);
     super(config);
     this.lakebase = lakebase;

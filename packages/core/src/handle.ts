@@ -1,0 +1,444 @@
+import type { FullClock } from "./clock.ts";
+import {
+  type CertificateSource,
+  type PoolScope,
+  type ResolvedConfig,
+  type ResolvedScope,
+  resolveScope,
+} from "./config.ts";
+import { withDeadline } from "./deadline.ts";
+import { type ConfigProblem, configError, errorCode, LakebaseError } from "./errors.ts";
+import type { LakebaseEventBody } from "./events.ts";
+import { maxLifetimeMs, unknownLifetimeMs } from "./expiry.ts";
+import { normalizeHost, parseLakebaseHost } from "./host.ts";
+import { type HttpSettings, sendRequest } from "./http.ts";
+import { authFromEnvironment } from "./identity/environment.ts";
+import { createSecret, isSecret, type Secret } from "./secret.ts";
+import type { Target } from "./target.ts";
+import { createPostgresTls, readCertificates, type VerifiedTls } from "./tls.ts";
+import { type CachedToken, type MintContext, TokenCache, type TokenGrant, type TokenWait } from "./token-cache.ts";
+import { packageVersion } from "./version.ts";
+import {
+  authorize,
+  getTargetHosts,
+  getUserName,
+  mintCredential,
+  type TargetHosts,
+  type WorkspaceCall,
+} from "./workspace.ts";
+import type { WorkspaceAuth, WorkspaceToken } from "./workspace-auth.ts";
+
+/** A Postgres password for one target, and when it ends. */
+export interface Credential {
+  readonly token: Secret;
+  readonly expiresAt: Date;
+}
+
+/** What a driver needs for one login. Good for one login only: the token ends within the hour. */
+export interface ConnectionSettings {
+  readonly host: string;
+  /** Dial here; SNI and the certificate check stay with `host`. */
+  readonly hostAddress: string | undefined;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  readonly password: Secret;
+  readonly applicationName: string;
+  readonly ssl: VerifiedTls;
+  /** libpq's `options`, from `PGOPTIONS`. */
+  readonly options: string | undefined;
+  /** When the password ends; `undefined` for a native role. */
+  readonly expiresAt: Date | undefined;
+}
+
+/** A look at a handle. Holds no secret; meant for a health endpoint. */
+export interface LakebaseHealth {
+  /**
+   * - `new`: no token was needed yet
+   * - `ready`: logins work, as far as the handle can tell
+   * - `stale`: logins work, but the refresh of the token is due or failing
+   * - `failing`: there is no valid token, or Postgres refuses it
+   * - `closed`
+   */
+  readonly status: "new" | "ready" | "stale" | "failing" | "closed";
+  readonly target: string;
+  readonly token: { readonly expiresAt: Date; readonly remainingMs: number } | undefined;
+  /** Code of the failure that has not been followed by a success. */
+  readonly lastErrorCode: string | undefined;
+  readonly counts: {
+    readonly logins: number;
+    readonly loginsRejected: number;
+    readonly refreshes: number;
+    readonly refreshFailures: number;
+  };
+}
+
+/** One login's settings, and where its token came from. */
+export interface LoginGrant {
+  readonly settings: ConnectionSettings;
+  /** Whether its token was in the cache before: only then can a new one help after a refusal. */
+  readonly fromCache: boolean;
+}
+
+/** What a handle is made of before its first login. */
+export interface HandleParts {
+  readonly config: ResolvedConfig;
+  readonly clock: FullClock;
+  /** How the target is named in messages. */
+  readonly label: string;
+  /** The application name where neither option nor environment gives one. */
+  readonly defaultName: string;
+  readonly emit: (event: LakebaseEventBody) => void;
+}
+
+/** How long after the refusal of a new token logins fail at once: a role that does not exist must not cause a storm. */
+const refusalHoldMs = 15_000;
+
+/** The working half of a handle: its caches and the calls that fill them. Loaded with the first login. */
+export class Handle {
+  readonly #parts: HandleParts;
+  readonly #auth: WorkspaceAuth | undefined;
+  readonly #missing: readonly ConfigProblem[];
+  readonly #workspaceTokens: TokenCache<Secret>;
+  readonly #credentials: TokenCache<Secret>;
+  readonly #hosts: TokenCache<TargetHosts>;
+  readonly #user: TokenCache<string>;
+  #http: Promise<HttpSettings> | undefined;
+  #tls: Promise<(servername: string) => VerifiedTls> | undefined;
+  #closed = false;
+  #logins = 0;
+  #loginsRejected = 0;
+  /** Tokens that some login was accepted with. */
+  readonly #proven = new WeakSet<Secret>();
+  #refusal: { readonly until: number; readonly cause: unknown } | undefined;
+  #forcedAt = Number.NEGATIVE_INFINITY;
+  #ignoredTold = false;
+
+  constructor(parts: HandleParts) {
+    this.#parts = parts;
+    const { config, clock, label, emit } = parts;
+    const { identity } = config;
+    const missing = [...config.missing];
+    if (identity.kind === "oauth") {
+      const found = identity.environment && !identity.auth ? authFromEnvironment(identity.environment) : undefined;
+      if (found && "problem" in found) missing.push(found.problem);
+      this.#auth = identity.auth ?? (found && "auth" in found ? found.auth : undefined);
+    }
+    this.#missing = missing;
+    const common = { clock, random: Math.random };
+    this.#workspaceTokens = new TokenCache({
+      ...common,
+      label: `workspace token for ${config.workspaceHost}`,
+      mint: (context) => this.#fetchWorkspaceToken(context),
+    });
+    this.#credentials = new TokenCache({
+      ...common,
+      label: `credential for ${label}`,
+      mint: (context) => this.#mintCredential(context),
+      onEvent: emit,
+    });
+    this.#hosts = new TokenCache({
+      ...common,
+      label: `host of ${label}`,
+      mint: async (context) => forever(await getTargetHosts(this.#caller(context), this.#tokenTarget())),
+    });
+    this.#user = new TokenCache({
+      ...common,
+      label: `user at ${config.workspaceHost}`,
+      mint: async (context) => forever(await getUserName(this.#caller(context))),
+    });
+  }
+
+  async credential(options: { signal?: AbortSignal | undefined } = {}): Promise<Credential> {
+    const { value, expiresAt } = await this.#withinTimeout(
+      this.#parts.config.scope,
+      options.signal,
+      "credential",
+      (signal) => this.#credential(signal),
+    );
+    return { token: value, expiresAt };
+  }
+
+  async connection(options: PoolScope & { signal?: AbortSignal | undefined } = {}): Promise<ConnectionSettings> {
+    const { signal, ...own } = options;
+    const scope = resolveScope(this.#parts.config.scope, own);
+    const { settings } = await this.#withinTimeout(scope, signal, "connection settings", (within) =>
+      this.grant(scope, within),
+    );
+    return settings;
+  }
+
+  invalidate(token: string | Secret): void {
+    const text = isSecret(token) ? token.reveal() : token;
+    this.#credentials.invalidate((value) => value.reveal() === text);
+  }
+
+  health(): LakebaseHealth {
+    const { phase, expiresAt, refreshes, failures, lastErrorCode } = this.#credentials.snapshot();
+    const refused = this.#refusal !== undefined && this.#parts.clock.monotonic() < this.#refusal.until;
+    const valid = phase === "fresh" || phase === "stale" || phase === "closing";
+    const status = this.#closed
+      ? "closed"
+      : refused
+        ? "failing"
+        : valid
+          ? phase === "fresh"
+            ? "ready"
+            : "stale"
+          : failures > 0
+            ? "failing"
+            : this.#parts.config.identity.kind === "native" && this.#logins > 0
+              ? "ready"
+              : "new";
+    return {
+      status,
+      target: this.#parts.label,
+      token: valid && expiresAt ? { expiresAt, remainingMs: expiresAt.getTime() - this.#parts.clock.now() } : undefined,
+      lastErrorCode: refused ? errorCode(this.#refusal?.cause) : lastErrorCode,
+      counts: {
+        logins: this.#logins,
+        loginsRejected: this.#loginsRejected,
+        refreshes,
+        refreshFailures: failures,
+      },
+    };
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const cache of [this.#credentials, this.#workspaceTokens, this.#hosts, this.#user]) cache.close();
+  }
+
+  async grant(scope: ResolvedScope, signal: AbortSignal): Promise<LoginGrant> {
+    this.#throwIfUnusable();
+    // Where the token would go is settled before there is one.
+    const tls = await this.#postgresTls();
+    const [host, user] = await Promise.all([this.#hostFor(scope, signal), this.#userName(signal)]);
+    const { password, expiresAt, fromCache } = await this.#password(signal);
+    return {
+      fromCache,
+      settings: {
+        host,
+        hostAddress: this.#parts.config.hostAddress,
+        port: this.#parts.config.port,
+        database: scope.database,
+        user,
+        password,
+        applicationName: scope.applicationName ?? this.#parts.defaultName,
+        ssl: tls(host),
+        options: this.#parts.config.startupOptions,
+        expiresAt,
+      },
+    };
+  }
+
+  #throwIfUnusable(): void {
+    if (this.#closed) throw new LakebaseError("ERR_LAKEBASE_CLOSED", `the handle for ${this.#parts.label} is closed`);
+    if (this.#missing.length > 0) throw configError(this.#missing);
+    if (!this.#ignoredTold) {
+      this.#ignoredTold = true;
+      for (const { setting, reason } of this.#parts.config.ignored)
+        this.#parts.emit({ type: "ignored", setting, reason });
+    }
+    const refusal = this.#refusal;
+    if (refusal && this.#parts.clock.monotonic() < refusal.until) {
+      throw new LakebaseError(
+        "ERR_LAKEBASE_LOGIN_REJECTED",
+        `${this.#parts.label}: Postgres refused a new token a moment ago, so no login is tried for ${refusalHoldMs / 1000} s. Is there a Postgres role for this identity (databricks_create_role), and is the endpoint in this workspace?`,
+        { cause: refusal.cause, retryable: true },
+      );
+    }
+  }
+
+  async #password(signal: AbortSignal): Promise<{ password: Secret; expiresAt: Date | undefined; fromCache: boolean }> {
+    const { identity } = this.#parts.config;
+    if (identity.kind === "oauth") {
+      const { cached, fromCache } = await this.#credentials.get({ signal });
+      return { password: cached.value, expiresAt: cached.expiresAt, fromCache };
+    }
+    const { password } = identity;
+    if (isSecret(password)) return { password, expiresAt: undefined, fromCache: false };
+    const text: unknown = await password();
+    if (typeof text !== "string" || text === "") {
+      throw configError([{ option: "password", message: "is a function that answered no password" }]);
+    }
+    return { password: createSecret(text), expiresAt: undefined, fromCache: false };
+  }
+
+  async #hostFor(scope: ResolvedScope, signal: AbortSignal): Promise<string> {
+    const { host, trustedHosts, identity } = this.#parts.config;
+    const hostKind = host === undefined ? undefined : parseLakebaseHost(host);
+    if (host !== undefined && (scope.access === "read-write" || hostKind?.readOnly || identity.kind === "native"))
+      return host;
+    const { cached } = await this.#hosts.get({ signal });
+    const told = scope.access === "read-only" ? cached.value.readOnly : cached.value.readWrite;
+    if (told === undefined) {
+      throw new LakebaseError(
+        "ERR_LAKEBASE_NOT_FOUND",
+        `${this.#parts.label} has no ${scope.access} host${scope.access === "read-only" ? ": readable secondaries are not enabled for it" : " yet"}`,
+        { retryable: true },
+      );
+    }
+    // The workspace was verified by TLS and asked for this very target, so its answer is trusted; but not to be a pooler.
+    const name = normalizeHost(told);
+    if (parseLakebaseHost(name)?.pooled && !trustedHosts.has(name)) {
+      throw new LakebaseError(
+        "ERR_LAKEBASE_HOST_REFUSED",
+        `${this.#parts.label}: the workspace names the pooler ${name}, which does not accept tokens`,
+      );
+    }
+    return name;
+  }
+
+  async #userName(signal: AbortSignal): Promise<string> {
+    const { identity } = this.#parts.config;
+    const known = identity.user ?? this.#auth?.user;
+    return known ?? (await this.#user.get({ signal })).cached.value;
+  }
+
+  loginAccepted(grant: LoginGrant): void {
+    this.#logins += 1;
+    this.#refusal = undefined;
+    this.#proven.add(grant.settings.password);
+  }
+
+  loginRejected(grant: LoginGrant, error: unknown, replayed: boolean): boolean {
+    this.#loginsRejected += 1;
+    const now = this.#parts.clock.monotonic();
+    const { password } = grant.settings;
+    let retrying = false;
+    if (this.#parts.config.identity.kind === "oauth" && grant.fromCache && !replayed) {
+      // A token that worked before was revoked or has ended; one that never worked gets a successor now and then only.
+      const worthwhile = this.#proven.has(password) || now - this.#forcedAt >= refusalHoldMs;
+      const text = password.reveal();
+      const current = (value: Secret) => value.reveal() === text;
+      if (worthwhile && this.#credentials.invalidate(current)) this.#forcedAt = now;
+      // Also when another login has seen to it meanwhile.
+      retrying = worthwhile || !this.#credentials.holds(current);
+    }
+    if (!retrying && this.#parts.config.identity.kind === "oauth") {
+      this.#refusal = { until: now + refusalHoldMs, cause: error };
+    }
+    this.#parts.emit({ type: "loginRejected", code: errorCode(error), tokenFromCache: grant.fromCache, retrying });
+    return retrying;
+  }
+
+  async #credential(signal: AbortSignal): Promise<CachedToken<Secret>> {
+    this.#throwIfUnusable();
+    this.#tokenTarget();
+    return (await this.#credentials.get({ signal })).cached;
+  }
+
+  /** The target as tokens are minted for it. */
+  #tokenTarget(): Exclude<Target, { kind: "host" }> {
+    const { target, identity } = this.#parts.config;
+    if (identity.kind === "native") {
+      throw new LakebaseError("ERR_LAKEBASE_CONFIG", "a handle with a password has no tokens: OAuth is off");
+    }
+    if (target === undefined || target.kind === "host") throw configError(this.#missing);
+    return target;
+  }
+
+  #mintCredential(context: MintContext) {
+    const { credential } = this.#parts.config;
+    return mintCredential(
+      this.#caller(context),
+      this.#tokenTarget(),
+      { ...credential, requestId: crypto.randomUUID() },
+      this.#parts.clock.now,
+    );
+  }
+
+  async #fetchWorkspaceToken({ signal, background }: MintContext) {
+    const { workspaceHost } = this.#parts.config;
+    if (!this.#auth || workspaceHost === undefined) throw configError(this.#missing);
+    const requestedAt = this.#parts.clock.now();
+    const http = await this.#httpSettings();
+    const { token, lifetimeMs = unknownLifetimeMs }: WorkspaceToken = await this.#auth.getToken({
+      workspaceHost,
+      signal,
+      request: (purpose, request) => sendRequest(request, { purpose, signal, holdProcess: !background }, http),
+    });
+    const bounded = Math.min(lifetimeMs, maxLifetimeMs);
+    return { value: token, lifetimeMs: bounded, expiresAt: requestedAt + bounded };
+  }
+
+  /** A REST call with the workspace token; a token that is refused is replaced once. */
+  #caller({ signal, background }: MintContext): WorkspaceCall {
+    return async (purpose, { method, path, body }) => {
+      const http = await this.#httpSettings();
+      const wait: TokenWait = { signal, background };
+      const request = {
+        method,
+        url: `${this.#parts.config.workspaceHost}${path}`,
+        ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+      };
+      const send = ({ cached }: TokenGrant<Secret>) =>
+        sendRequest(authorize(request, cached.value), { purpose, signal, holdProcess: !background }, http);
+      const first = await this.#workspaceTokens.get(wait);
+      try {
+        return await send(first);
+      } catch (error) {
+        const refused = error instanceof LakebaseError && error.code === "ERR_LAKEBASE_UNAUTHENTICATED";
+        if (!refused || !first.fromCache) throw error;
+        this.#workspaceTokens.invalidate((value) => value === first.cached.value);
+        return send(await this.#workspaceTokens.get(wait));
+      }
+    };
+  }
+
+  #httpSettings(): Promise<HttpSettings> {
+    this.#http ??= (async () => ({
+      clock: this.#parts.clock,
+      fetch: this.#parts.config.fetch,
+      userAgent: `${this.#parts.config.scope.applicationName ?? this.#parts.defaultName} x-lakebase/${packageVersion} node/${process.versions.node}`,
+      extraCa: await this.#certificates(this.#parts.config.workspaceCa, "workspaceCa", "LAKEBASE_WORKSPACE_CA"),
+    }))();
+    return this.#forgetFailure(this.#http, () => {
+      this.#http = undefined;
+    });
+  }
+
+  #postgresTls(): Promise<(servername: string) => VerifiedTls> {
+    this.#tls ??= (async () => {
+      const ca = await this.#certificates(this.#parts.config.sslCa, "ssl.ca", "PGSSLROOTCERT");
+      return createPostgresTls(ca, this.#parts.config.sslMinVersion);
+    })();
+    return this.#forgetFailure(this.#tls, () => {
+      this.#tls = undefined;
+    });
+  }
+
+  /** A file that is not there yet may be there at the next login. */
+  async #forgetFailure<T>(promise: Promise<T>, forget: () => void): Promise<T> {
+    try {
+      return await promise;
+    } catch (error) {
+      forget();
+      throw error;
+    }
+  }
+
+  #certificates(source: CertificateSource | undefined, option: string, variable: string) {
+    return source === undefined ? undefined : readCertificates(source, option, variable);
+  }
+
+  #withinTimeout<T>(
+    scope: ResolvedScope,
+    signal: AbortSignal | undefined,
+    what: string,
+    run: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { connectTimeoutMs: timeoutMs } = scope;
+    const expired = () =>
+      new LakebaseError("ERR_LAKEBASE_TIMEOUT", `${what} for ${this.#parts.label}: not there within ${timeoutMs} ms`, {
+        retryable: true,
+      });
+    return withDeadline({ clock: this.#parts.clock, timeoutMs, signal, expired }, run);
+  }
+}
+
+/** What is asked once and does not end. */
+function forever<T>(value: T) {
+  return { value, lifetimeMs: Number.POSITIVE_INFINITY, expiresAt: Number.POSITIVE_INFINITY };
+}
