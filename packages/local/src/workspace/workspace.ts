@@ -74,6 +74,8 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
     response.once("close", () => gone.abort());
     request.on("error", () => {});
     response.on("error", () => {});
+    // Clients measure their own clock against this header, so it has to move with the rest.
+    response.setHeader("date", new Date(clock.now()).toUTCString());
     const url = new URL(request.url ?? "/", "https://workspace");
     const route = findRoute(request.method, url.pathname);
     const record: RequestRecord = {
