@@ -36,7 +36,8 @@ const notAdapters = ["core", "local", "cli", "connector"];
 
 const packages = readdirSync(join(repository, "packages"), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
-  .map((entry) => entry.name);
+  .map((entry) => entry.name)
+  .sort();
 
 describe("every package", () => {
   test.each(packages)("%s has the outline of the house", (folder) => {
@@ -54,6 +55,13 @@ describe("every package", () => {
       return { version, license, engines, publishConfig };
     });
     expect(common).toEqual(common.map(() => common[0]));
+  });
+
+  test("is released together with all the others", () => {
+    const published = packages.filter((folder) => manifest(`packages/${folder}`).private !== true);
+    expect(JSON.parse(read(".changeset/config.json")).fixed).toEqual([
+      published.map((folder) => `@x/lakebase-${folder}`),
+    ]);
   });
 
   test.each(packages.filter((folder) => !notAdapters.includes(folder)))(
