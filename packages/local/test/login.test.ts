@@ -1,7 +1,17 @@
 import { once } from "node:events";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type LocalLakebase, startLocalLakebase } from "../src/index.ts";
-import { credential, openClient, openRaw, readAll, refusal, sslRequest, startTls, startup, workspaceToken } from "./clients.ts";
+import {
+  credential,
+  openClient,
+  openRaw,
+  readAll,
+  refusal,
+  sslRequest,
+  startTls,
+  startup,
+  workspaceToken,
+} from "./clients.ts";
 
 let lakebase: LocalLakebase;
 beforeAll(async () => {
@@ -61,7 +71,10 @@ test("refuses an expired token at login while the open session goes on", async (
   const client = await openClient(lakebase, { password });
   lakebase.clock.advance(3_601_000);
   const exp = Number(lakebase.issued.at(-1)?.expiresAt) / 1000;
-  expect(await refusal(lakebase, { password })).toEqual({ ...autoscaling, message: `JWT token has expired (exp=${exp})` });
+  expect(await refusal(lakebase, { password })).toEqual({
+    ...autoscaling,
+    message: `JWT token has expired (exp=${exp})`,
+  });
   expect(await refusal(lakebase, { password, host: lakebase.instanceHost })).toMatchObject(provisioned);
   expect((await client.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
   await client.end();

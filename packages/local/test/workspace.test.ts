@@ -57,7 +57,9 @@ test("names the expiry of a credential as each product does", async () => {
   expect(Object.keys(autoscaling.json).sort()).toEqual(["expire_time", "token"]);
   const provisioned = await mint(instances, { instance_names: [lakebase.instance], request_id: "1" });
   expect(Object.keys(provisioned.json).sort()).toEqual(["expiration_time", "token"]);
-  const { exp, sub } = JSON.parse(Buffer.from(String(autoscaling.json.token).split(".")[1] ?? "", "base64url").toString());
+  const { exp, sub } = JSON.parse(
+    Buffer.from(String(autoscaling.json.token).split(".")[1] ?? "", "base64url").toString(),
+  );
   expect(sub).toBe(lakebase.servicePrincipal.clientId);
   expect(Date.parse(String(autoscaling.json.expire_time))).toBe(exp * 1000);
   expect(exp * 1000 - lakebase.clock.now()).toBeGreaterThan(3_590_000);
@@ -68,7 +70,11 @@ test("writes seconds with 0, 3, 6 and 9 digits of fraction in turn", async () =>
   const bearer = await workspaceToken(lakebase);
   const lengths = new Set<number>();
   for (let turn = 0; turn < 4; turn += 1) {
-    const { json } = await callWorkspace(lakebase, endpoints, credentialRequest(bearer, { endpoint: lakebase.endpoint }));
+    const { json } = await callWorkspace(
+      lakebase,
+      endpoints,
+      credentialRequest(bearer, { endpoint: lakebase.endpoint }),
+    );
     lengths.add(String(json.expire_time).length);
   }
   expect([...lengths].sort()).toEqual([20, 24, 27, 30]);
@@ -84,8 +90,20 @@ test.each([
     404,
     "NOT_FOUND",
   ],
-  ["a ttl below 300 s", endpoints, () => ({ endpoint: lakebase.endpoint, ttl: "299s" }), 400, "INVALID_PARAMETER_VALUE"],
-  ["a ttl above 3600 s", endpoints, () => ({ endpoint: lakebase.endpoint, ttl: "3601s" }), 400, "INVALID_PARAMETER_VALUE"],
+  [
+    "a ttl below 300 s",
+    endpoints,
+    () => ({ endpoint: lakebase.endpoint, ttl: "299s" }),
+    400,
+    "INVALID_PARAMETER_VALUE",
+  ],
+  [
+    "a ttl above 3600 s",
+    endpoints,
+    () => ({ endpoint: lakebase.endpoint, ttl: "3601s" }),
+    400,
+    "INVALID_PARAMETER_VALUE",
+  ],
   ["a ttl that is no duration", endpoints, () => ({ endpoint: lakebase.endpoint, ttl: 900 }), 400, "BAD_REQUEST"],
   ["neither instance nor claims", instances, () => ({ request_id: "1" }), 400, "INVALID_PARAMETER_VALUE"],
   ["an unknown instance", instances, () => ({ instance_names: ["other"] }), 404, "NOT_FOUND"],
@@ -136,7 +154,11 @@ test("shows the endpoint with its hosts and the instance with its names", async 
     status: {
       current_state: "ACTIVE",
       endpoint_type: "ENDPOINT_TYPE_READ_WRITE",
-      hosts: { host: lakebase.host, read_only_host: lakebase.readOnlyHost, read_write_pooled_host: lakebase.pooledHost },
+      hosts: {
+        host: lakebase.host,
+        read_only_host: lakebase.readOnlyHost,
+        read_write_pooled_host: lakebase.pooledHost,
+      },
     },
   });
   const instance = await get(`/api/2.0/database/instances/${lakebase.instance}`);
@@ -157,7 +179,9 @@ test("lists from the project down to the endpoints, in pages", async () => {
   expect(second.json.endpoints).toMatchObject([{ status: { endpoint_type: "ENDPOINT_TYPE_READ_ONLY" } }]);
   expect(second.json.next_page_token).toBeUndefined();
   expect((await get(`${path}?page_size=101`)).status).toBe(400);
-  expect((await get("/api/2.0/database/instances")).json.database_instances).toMatchObject([{ name: lakebase.instance }]);
+  expect((await get("/api/2.0/database/instances")).json.database_instances).toMatchObject([
+    { name: lakebase.instance },
+  ]);
 });
 
 test("records a request with its User-Agent and without its secrets", async () => {
