@@ -1,0 +1,65 @@
+// The demo: an order-taking service on a local Lakebase whose tokens live a few seconds. See README.md.
+import picocolors from "picocolors";
+import { type CommandLine, help, parseCommandLine } from "./command-line.ts";
+import { runDemo } from "./demo.ts";
+import { createPlainLines } from "./output/plain-lines.ts";
+import { formatSummary } from "./output/summary.ts";
+import { dataChecks, partnerChecks, tokenChecks } from "./record/checks.ts";
+
+const { stdout, stderr } = process;
+const exitCodes = { SIGINT: 130, SIGTERM: 143 };
+
+const commandLine = readCommandLine();
+if (commandLine?.help) stdout.write(help);
+else if (commandLine) await run(commandLine.seconds);
+
+function readCommandLine(): CommandLine | undefined {
+  try {
+    return parseCommandLine(process.argv.slice(2));
+  } catch (error) {
+    stderr.write(`${(error as Error).message}\n`);
+    process.exitCode = 2;
+    return undefined;
+  }
+}
+
+async function run(seconds: number): Promise<void> {
+  const live = stdout.isTTY && !process.env.CI && process.env.TERM !== "dumb";
+  const colors = picocolors.createColors(live && picocolors.isColorSupported);
+  const display = live
+    ? (await import("./output/live-table.ts")).createLiveTable(stdout, colors, seconds)
+    : createPlainLines((text) => stdout.write(text));
+
+  const stop = new AbortController();
+  const endEarly = (exitCode: number, why: string) => {
+    if (stop.signal.aborted) return;
+    process.exitCode = exitCode;
+    stop.abort(new Error(why));
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    // Once: whoever insists is not kept waiting, and what is left behind is ended by the local Lakebase's own guardian.
+    process.once(signal, () => endEarly(exitCodes[signal], "Stopped."));
+  }
+  process.on("uncaughtException", (error) => endEarly(1, error.stack ?? String(error)));
+
+  try {
+    const evidence = await runDemo({ seconds, display, signal: stop.signal });
+    stop.signal.throwIfAborted();
+    const sections = [
+      { title: "Tokens, by the server's record", checks: tokenChecks(evidence) },
+      { title: "Data, by Postgres's record", checks: dataChecks(evidence) },
+      { title: "The partner guide's checklist", checks: partnerChecks(evidence) },
+    ];
+    stdout.write(formatSummary(sections, colors));
+    for (const failure of evidence.tally.failures.slice(0, 10)) stdout.write(`\n  ${colors.red(failure)}`);
+    const results = sections.flatMap(({ checks }) => checks.map(({ met }) => met)).filter((met) => met !== undefined);
+    const missed = results.filter((met) => !met).length;
+    stdout.write(
+      `\n${missed === 0 ? `All ${results.length}` : `${missed} of ${results.length}`} checks are${missed === 0 ? "" : " not"} met.\n`,
+    );
+    if (missed > 0) process.exitCode = 1;
+  } catch (error) {
+    stderr.write(`${stop.signal.aborted ? stop.signal.reason.message : ((error as Error).stack ?? String(error))}\n`);
+    process.exitCode ??= 1;
+  }
+}

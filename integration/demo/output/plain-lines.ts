@@ -1,0 +1,30 @@
+import { type Display, timestamp } from "./display.ts";
+import type { Figures } from "./figures.ts";
+import { grouped } from "./numbers.ts";
+
+const intervalMs = 2000;
+
+/** For files and pipes: a line for each event and one every two seconds, with nothing but text in them. */
+export function createPlainLines(write: (text: string) => void): Display {
+  let read: (() => Figures) | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    say: (line) => write(`${timestamp(read?.())}${line}\n`),
+    start(reader) {
+      read = reader;
+      timer = setInterval(() => write(`${timestamp(reader())}${describe(reader())}\n`), intervalMs);
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
+function describe(figures: Figures): string {
+  const { statements, failures, loginsAccepted, tokensMinted, token, applicationNames } = figures;
+  return [
+    `${grouped(statements)} queries`,
+    `${failures} failed`,
+    `${loginsAccepted} logins`,
+    `${tokensMinted} tokens (${token?.status ?? "none"})`,
+    applicationNames.join(" "),
+  ].join(", ");
+}
