@@ -1,16 +1,16 @@
 import { spawn } from "node:child_process";
 
-// Reads until the pipe ends, which it does however the parent dies. Postgres writes its own process id into the folder.
+// Reads until the pipe ends, which it does however the parent dies. Postgres writes its process id into its folder.
 const SCRIPT = `
 trap '' HUP INT TERM
 read -r _
-pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null)
-if [ -n "$pid" ]; then
+for file in "$1"/*/postmaster.pid; do
+  pid=$(head -n 1 "$file" 2>/dev/null) && [ -n "$pid" ] || continue
   kill -QUIT "$pid" 2>/dev/null
   tries=0
   while [ "$tries" -lt 50 ] && kill -0 "$pid" 2>/dev/null; do sleep 0.1; tries=$((tries + 1)); done
   kill -KILL "$pid" 2>/dev/null
-fi
+done
 rm -rf "$1"
 `;
 

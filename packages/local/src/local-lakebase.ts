@@ -11,6 +11,7 @@ import type { LoginFault } from "./front/login-faults.ts";
 import type { ConnectionCounts, LoginRecord } from "./front/login-record.ts";
 import { createHostNames, frontCertificateNames } from "./host-names.ts";
 import { type LocalLakebaseOptions, resolveOptions } from "./options.ts";
+import { createCluster } from "./postgres/cluster.ts";
 import { openControlSession } from "./postgres/control.ts";
 import { providePostgres } from "./postgres/provider.ts";
 import { createPrivateFolder } from "./private-folder.ts";
@@ -179,6 +180,8 @@ async function start(options: ReturnType<typeof resolveOptions>, teardown: Retur
   const control = await openControlSession(server.address, { ...server.superuser, database: DATABASE });
   teardown.add(control.close);
   await prepareDatabase(control, { ...server, disguised });
+  const cluster = createCluster(server, control, DATABASE);
+  teardown.add(cluster.close);
   const roles = createRoleRegister(control);
   if (!server.isOurs) teardown.add(roles.removeAdded);
 
@@ -250,7 +253,7 @@ async function start(options: ReturnType<typeof resolveOptions>, teardown: Retur
     roles,
     tokens,
     compute,
-    backend: server.address,
+    cluster,
   });
   teardown.add(front.close);
 
@@ -272,12 +275,13 @@ async function start(options: ReturnType<typeof resolveOptions>, teardown: Retur
   const killConnections = (how: "terminate" | "reset" = "terminate"): number => {
     const sessions = [...front.sessions];
     if (how === "reset") for (const session of sessions) session.reset();
-    else if (sessions.length > 0) {
-      const ids = sessions.map(({ processId }) => processId).join(",");
-      // By Postgres itself: only it can put the message where the protocol allows one.
-      control.query(`SELECT pg_terminate_backend(id) FROM unnest(ARRAY[${ids}]) AS id`).catch(() => {
-        for (const session of sessions) session.destroy();
-      });
+    else {
+      for (const home of new Set(sessions.map((session) => session.home))) {
+        const served = sessions.filter((session) => session.home === home);
+        home.terminate(served.map(({ processId }) => processId)).catch(() => {
+          for (const session of served) session.destroy();
+        });
+      }
     }
     return sessions.length;
   };

@@ -1,7 +1,9 @@
 import { once } from "node:events";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type LocalLakebase, startLocalLakebase } from "../src/index.ts";
 import { callWorkspace, credential, openClient, refusal, until, workspaceToken } from "./clients.ts";
+
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
 const WAKE_MS = 3_600_000;
 

@@ -1,7 +1,9 @@
 import { once } from "node:events";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { type LocalLakebase, startLocalLakebase } from "../src/index.ts";
 import { callWorkspace, createClient, credential, openClient, refusal, until } from "./clients.ts";
+
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
 let lakebase: LocalLakebase;
 beforeAll(async () => {

@@ -1,7 +1,9 @@
 import pg from "pg";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type LocalLakebase, startLocalLakebase } from "../src/index.ts";
 import { credential, openClient, until } from "./clients.ts";
+
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
 let lakebase: LocalLakebase;
 beforeAll(async () => {
@@ -9,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => lakebase?.close());
 
-test("holds 200 sessions at once", { timeout: 30_000 }, async () => {
+test("holds 200 sessions at once", async () => {
   const password = await credential(lakebase);
   const clients = await Promise.all(Array.from({ length: 200 }, () => openClient(lakebase, { password })));
   expect(lakebase.sessions()).toBe(200);
@@ -19,7 +21,7 @@ test("holds 200 sessions at once", { timeout: 30_000 }, async () => {
   await until(() => lakebase.sessions() === 0);
 });
 
-test("holds a large result back while its reader is paused", { timeout: 30_000 }, async () => {
+test("holds a large result back while its reader is paused", async () => {
   const client = await openClient(lakebase, { password: await credential(lakebase) });
   const { connection } = client as unknown as { connection: { stream: NodeJS.ReadableStream } };
   const { processID } = client as pg.Client & { processID: number };

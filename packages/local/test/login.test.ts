@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type LocalLakebase, startLocalLakebase } from "../src/index.ts";
 import {
   credential,
@@ -10,8 +10,11 @@ import {
   sslRequest,
   startTls,
   startup,
+  until,
   workspaceToken,
 } from "./clients.ts";
+
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
 let lakebase: LocalLakebase;
 beforeAll(async () => {
@@ -194,13 +197,24 @@ test("refuses a client that sends no name in TLS", async () => {
   expect(lakebase.logins.at(-1)).toMatchObject({ host: undefined, outcome: "refused" });
 });
 
-test("gives sessions that only read on the read-only hosts", async () => {
+test("gives sessions that cannot write on the read-only hosts, and shows them every commit", async () => {
   const password = await credential(lakebase);
   for (const host of [lakebase.readOnlyHost, lakebase.instanceReadOnlyHost]) {
-    const client = await openClient(lakebase, { host, password, options: "-c work_mem=5MB" });
-    await expect(client.query("CREATE TABLE mine ()")).rejects.toMatchObject({ code: "25006" });
-    expect((await client.query("SHOW work_mem")).rows).toEqual([{ work_mem: "5MB" }]);
-    await client.end();
+    const writer = await openClient(lakebase, { password });
+    const reader = await openClient(lakebase, { host, password, options: "-c work_mem=5MB" });
+    await expect(reader.query("CREATE TABLE mine ()")).rejects.toMatchObject({ code: "25006" });
+    await expect(reader.query("SET transaction_read_only = off")).rejects.toMatchObject({ code: "0A000" });
+    expect((await reader.query("SHOW work_mem")).rows).toEqual([{ work_mem: "5MB" }]);
+    for (let round = 0; round < 5; round += 1) {
+      await writer.query("CREATE TABLE IF NOT EXISTS written (id int); INSERT INTO written VALUES (1)");
+      const { rows } = await reader.query("SELECT count(*)::int AS count FROM written");
+      expect(rows).toEqual([{ count: round + 1 }]);
+    }
+    await writer.query("DROP TABLE written");
+    const slow = expect(reader.query("SELECT pg_sleep(30)")).rejects.toMatchObject({ code: "57P01" });
+    expect(lakebase.killConnections()).toBe(2);
+    await slow;
+    await until(() => lakebase.sessions() === 0);
   }
 });
 

@@ -1,9 +1,11 @@
 import { once } from "node:events";
 import { connect as connectTls } from "node:tls";
 import pg from "pg";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type LocalLakebase, startLocalLakebase } from "../src/index.ts";
 import { credential, int32, openClient, openRaw, readAll, sslRequest, startTls, startup, until } from "./clients.ts";
+
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
 let lakebase: LocalLakebase;
 beforeAll(async () => {

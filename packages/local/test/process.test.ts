@@ -4,12 +4,14 @@ import { cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rea
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { DEFAULT_MAJOR, findEmbedded, findSystem, type PostgresBinaries } from "../src/postgres/binaries.ts";
 import { openControlSession } from "../src/postgres/control.ts";
 import { startServer } from "../src/postgres/server.ts";
 import { createPrivateFolder } from "../src/private-folder.ts";
 import { until } from "./clients.ts";
+
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
 const program = fileURLToPath(new URL("./child-program.ts", import.meta.url));
 const noHelpers = { PATH: "/nonexistent" };
@@ -72,7 +74,7 @@ test("starts two servers at once from a package whose install script was blocked
 });
 
 // As root this is the way of the other user, with copies; otherwise the ordinary one.
-test("starts from a 0700 folder without unshare and setpriv", { timeout: 15_000 }, async () => {
+test("starts from a 0700 folder without unshare and setpriv", async () => {
   const expected = process.getuid?.() === 0 ? /as user 65534/ : /as the current user/;
   expect(await answers(untouchedPackage(), noHelpers)).toMatch(expected);
 });
@@ -132,14 +134,14 @@ const isAlive = (processId: number) => {
 test.each([
   ["with the help of the kernel", {}],
   ["by its guardian alone", noHelpers],
-])("dies with a parent that is killed, %s", { timeout: 20_000 }, async (_name, env) => {
+])("dies with a parent that is killed, %s", async (_name, env) => {
   const { child, report } = await startChild(env);
   expect(isAlive(report.postmaster)).toBe(true);
   child.kill("SIGKILL");
   await until(() => !isAlive(report.postmaster) && !existsSync(report.folder));
 });
 
-test("lets its process end by itself once it is closed", { timeout: 15_000 }, async () => {
+test("lets its process end by itself once it is closed", async () => {
   const { child, report } = await startChild();
   const exit = once(child, "exit");
   child.stdin?.end("close");

@@ -2,48 +2,66 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname } from "node:path";
 import pg from "pg";
-import { expect, test } from "vitest";
-import { startLocalLakebase } from "../src/index.ts";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { type LocalLakebase, startLocalLakebase } from "../src/index.ts";
 import { callWorkspace, credential, openClient, refusal } from "./clients.ts";
 
-test("gives a complete environment, without a password", async () => {
-  const lines: string[] = [];
-  const lakebase = await startLocalLakebase({ log: (line) => lines.push(line) });
-  expect(lakebase.env).toEqual({
-    DATABRICKS_HOST: lakebase.workspaceUrl,
-    DATABRICKS_CLIENT_ID: lakebase.servicePrincipal.clientId,
-    DATABRICKS_CLIENT_SECRET: lakebase.servicePrincipal.clientSecret,
-    LAKEBASE_ENDPOINT: lakebase.endpoint,
-    LAKEBASE_WORKSPACE_CA: lakebase.caFile,
-    PGHOST: lakebase.host,
-    PGHOSTADDR: "127.0.0.1",
-    PGPORT: String(lakebase.port),
-    PGDATABASE: "databricks_postgres",
-    PGUSER: lakebase.servicePrincipal.clientId,
-    PGSSLMODE: "verify-full",
-    PGSSLROOTCERT: lakebase.caFile,
-  });
-  expect(readFileSync(lakebase.caFile, "utf8")).toBe(lakebase.ca);
-  const { LAKEBASE_ENDPOINT: _endpoint, ...rest } = lakebase.env;
-  expect(lakebase.envFor("instance")).toEqual({
-    ...rest,
-    LAKEBASE_INSTANCE_NAME: lakebase.instance,
-    PGHOST: lakebase.instanceHost,
-  });
-  expect(lines).toEqual([expect.stringMatching(/^local Lakebase: Postgres \d+/)]);
-  await lakebase.close();
-});
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
-test("listens on no TCP port but its own two, and asks even a local superuser for a password", async () => {
-  const lakebase = await startLocalLakebase({ log: () => {} });
-  const inspector = new pg.Client(lakebase.postgresUrl);
-  await inspector.connect();
-  expect((await inspector.query("SHOW listen_addresses")).rows).toEqual([{ listen_addresses: "" }]);
-  const rules = await inspector.query("SELECT DISTINCT auth_method FROM pg_hba_file_rules ORDER BY 1");
-  expect(rules.rows.map(({ auth_method }) => auth_method)).toEqual(["reject", "scram-sha-256"]);
-  await inspector.end();
-  expect(statSync(dirname(lakebase.caFile)).mode & 0o777).toBe(0o700);
-  await lakebase.close();
+describe("a local Lakebase on ports of the caller's choice", () => {
+  let lakebase: LocalLakebase;
+  let ports: { port: number; workspacePort: number };
+  const lines: string[] = [];
+  beforeAll(async () => {
+    ports = { port: await freePort(), workspacePort: await freePort() };
+    lakebase = await startLocalLakebase({ ...ports, log: (line) => lines.push(line) });
+  });
+  afterAll(() => lakebase?.close());
+
+  test("gives a complete environment, without a password", () => {
+    expect(lakebase.env).toEqual({
+      DATABRICKS_HOST: lakebase.workspaceUrl,
+      DATABRICKS_CLIENT_ID: lakebase.servicePrincipal.clientId,
+      DATABRICKS_CLIENT_SECRET: lakebase.servicePrincipal.clientSecret,
+      LAKEBASE_ENDPOINT: lakebase.endpoint,
+      LAKEBASE_WORKSPACE_CA: lakebase.caFile,
+      PGHOST: lakebase.host,
+      PGHOSTADDR: "127.0.0.1",
+      PGPORT: String(lakebase.port),
+      PGDATABASE: "databricks_postgres",
+      PGUSER: lakebase.servicePrincipal.clientId,
+      PGSSLMODE: "verify-full",
+      PGSSLROOTCERT: lakebase.caFile,
+    });
+    expect(readFileSync(lakebase.caFile, "utf8")).toBe(lakebase.ca);
+    const { LAKEBASE_ENDPOINT: _endpoint, ...rest } = lakebase.env;
+    expect(lakebase.envFor("instance")).toEqual({
+      ...rest,
+      LAKEBASE_INSTANCE_NAME: lakebase.instance,
+      PGHOST: lakebase.instanceHost,
+    });
+  });
+
+  test("says in one line which Postgres was chosen", () => {
+    expect(lines).toEqual([expect.stringMatching(/^local Lakebase: Postgres \d+/)]);
+  });
+
+  test("listens on no TCP port but its own two, and asks even a local superuser for a password", async () => {
+    const inspector = new pg.Client(lakebase.postgresUrl);
+    await inspector.connect();
+    expect((await inspector.query("SHOW listen_addresses")).rows).toEqual([{ listen_addresses: "" }]);
+    const rules = await inspector.query("SELECT DISTINCT auth_method FROM pg_hba_file_rules ORDER BY 1");
+    expect(rules.rows.map(({ auth_method }) => auth_method)).toEqual(["scram-sha-256"]);
+    await inspector.end();
+    expect(statSync(dirname(lakebase.caFile)).mode & 0o777).toBe(0o700);
+  });
+
+  test("takes the ports that it is told to take, and fails when one is taken", async () => {
+    expect(lakebase.port).toBe(ports.port);
+    expect(lakebase.workspaceUrl).toBe(`https://127.0.0.1:${ports.workspacePort}`);
+    const second = startLocalLakebase({ log: () => {}, port: ports.port });
+    await expect(second).rejects.toMatchObject({ code: "EADDRINUSE" });
+  });
 });
 
 test("leaves no file and no port behind when it is closed, twice", async () => {
@@ -59,15 +77,6 @@ test("leaves no file and no port behind when it is closed, twice", async () => {
   expect(existsSync(dirname(lakebase.caFile))).toBe(false);
   await expect(callWorkspace(lakebase, "/")).rejects.toMatchObject({ code: "ECONNREFUSED" });
   expect(await refusal(lakebase, { password: "x" })).toMatchObject({ code: "ECONNREFUSED" });
-});
-
-test("takes the ports that it is told to take", async () => {
-  const [port, workspacePort] = await Promise.all([freePort(), freePort()]);
-  const lakebase = await startLocalLakebase({ log: () => {}, port, workspacePort });
-  expect(lakebase.port).toBe(port);
-  expect(lakebase.workspaceUrl).toBe(`https://127.0.0.1:${workspacePort}`);
-  await expect(startLocalLakebase({ log: () => {}, port })).rejects.toMatchObject({ code: "EADDRINUSE" });
-  await lakebase.close();
 });
 
 test("shows detection an ordinary Postgres in the plain profile", async () => {
@@ -105,6 +114,9 @@ test("uses the server that the environment names, and leaves it as it was", asyn
   await owner.query("CREATE TABLE owned_by_a_role (id int)");
   await owner.query("SELECT databricks_create_role('group', 'GROUP')");
   await owner.end();
+  const reader = await openClient(lakebase, { host: lakebase.readOnlyHost, password: await credential(lakebase) });
+  await expect(reader.query("CREATE TABLE mine ()")).rejects.toMatchObject({ code: "25006" });
+  await reader.end();
   await lakebase.close();
   await inspector.query('DROP ROLE "group"');
   expect(await logins()).toEqual(before);

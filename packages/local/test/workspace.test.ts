@@ -1,6 +1,8 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type LocalLakebase, startLocalLakebase } from "../src/index.ts";
 import { callWorkspace, credential, credentialRequest, tokenRequest, workspaceToken } from "./clients.ts";
+
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
 let lakebase: LocalLakebase;
 beforeAll(async () => {

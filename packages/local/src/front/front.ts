@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { MovableClock } from "../clock.ts";
 import { createFaultList, type FaultHandle } from "../fault-list.ts";
-import { dialBackend } from "../postgres/backend.ts";
+import { type BackendAddress, dialBackend } from "../postgres/backend.ts";
 import type { ServerIdentity } from "../server-identity.ts";
 import { CANCEL_REQUEST, errorResponse, ProtocolViolation, readStartupPacket, type ServerError } from "../wire.ts";
 import { type LoginContext, logIn, openRecord } from "./login.ts";
@@ -134,11 +134,11 @@ export async function openFront(options: FrontOptions): Promise<LoginFront> {
         },
         options,
       );
-      if (login && signal.aborted) login.backend.destroy();
+      if (login && signal.aborted) login.stream.destroy();
       else if (login) {
         record.outcome = "accepted";
         stopWatching();
-        const session = splice(raw, client, login.backend, login.processId);
+        const session = splice(raw, client, login);
         sessions.add(session);
         client.once("close", () => sessions.delete(session));
         if (client.destroyed) sessions.delete(session);
@@ -153,13 +153,8 @@ export async function openFront(options: FrontOptions): Promise<LoginFront> {
 
   async function forwardCancel(client: Duplex, packet: Buffer): Promise<void> {
     counts.cancelRequests += 1;
-    const backend = await dialBackend(options.backend).catch(() => undefined);
-    // Postgres closes when it has passed the request on, and only then may the client know.
-    if (backend) {
-      backend.end(packet);
-      backend.resume();
-      await once(backend, "close");
-    }
+    // Without a name in TLS nobody knows whose it is; the key in it fits one session only.
+    await Promise.all(options.cluster.running().map(({ address }) => passOn(address, packet)));
     client.end();
     client.resume();
   }
@@ -179,6 +174,15 @@ export async function openFront(options: FrontOptions): Promise<LoginFront> {
       await closed;
     },
   };
+}
+
+async function passOn(address: BackendAddress, cancelRequest: Buffer): Promise<void> {
+  const backend = await dialBackend(address).catch(() => undefined);
+  if (!backend) return;
+  backend.end(cancelRequest);
+  backend.resume();
+  // Postgres closes when it has passed the request on, and only then may the client know.
+  await once(backend, "close");
 }
 
 function refuse(client: Duplex, bytes: Buffer, error: ServerError, record: LoginRecord | undefined): void {

@@ -2,7 +2,8 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Compute } from "../compute.ts";
 import { type HostNames, type HostRoute, localhostRoute } from "../host-names.ts";
-import { authenticate, type BackendAddress, dialBackend, PostgresError } from "../postgres/backend.ts";
+import { authenticate, dialBackend, PostgresError } from "../postgres/backend.ts";
+import type { Backend, Cluster } from "../postgres/cluster.ts";
 import type { RoleRegister } from "../roles.ts";
 import type { TokenOffice, TokenVerdict } from "../tokens.ts";
 import {
@@ -28,7 +29,7 @@ export interface LoginContext {
   tokens: TokenOffice;
   compute: Compute;
   counts: ConnectionCounts;
-  backend: BackendAddress;
+  cluster: Cluster;
   allowMissingSni: boolean;
 }
 
@@ -63,11 +64,11 @@ export function openRecord(packet: Buffer, client: TLSSocket, hosts: HostNames, 
   };
 }
 
-/** @returns the backend of a login that was accepted, with its process id; otherwise the client has its answer */
+/** @returns the backend of a login that was accepted; otherwise the client has its answer */
 export async function logIn(
   attempt: LoginAttempt,
   context: LoginContext,
-): Promise<{ backend: Socket; processId: number } | undefined> {
+): Promise<{ stream: Socket; home: Backend; processId: number } | undefined> {
   const { client, record, packet } = attempt;
   const refuse = (refusal: Refusal, exp?: number) => {
     const error = refusalError(refusal, record.product, { user: record.user, ...(exp !== undefined && { exp }) });
@@ -98,10 +99,12 @@ export async function logIn(
   await context.compute.awake(attempt.signal);
   if (attempt.signal.aborted) return undefined;
 
-  const backend = await dialBackend(context.backend).catch(() => undefined);
+  const { primary, replica } = context.cluster;
+  const home = route.readOnly && replica ? await replica().catch(() => undefined) : primary;
+  const backend = home && (await dialBackend(home.address).catch(() => undefined));
   if (!backend) return refuse("compute-unreachable");
   attempt.signal.addEventListener("abort", () => backend.destroy());
-  const startup = route.readOnly ? readOnlyStartup(packet) : packet;
+  const startup = route.readOnly && !replica ? readOnlyStartup(packet) : packet;
   try {
     if (passwordOfRole === undefined) {
       if (!(await relayAuthentication(attempt, backend, startup))) return giveUp(backend);
@@ -110,7 +113,7 @@ export async function logIn(
     }
     const settled = await settleIn(client, backend);
     if (settled === "gone") return giveUp(backend);
-    if (typeof settled === "number") return { backend, processId: settled };
+    if (typeof settled === "number") return { stream: backend, home, processId: settled };
     attempt.refuse(settled.error, parseErrorResponse(settled.error.subarray(5)));
     return giveUp(backend);
   } catch (error) {
@@ -178,7 +181,7 @@ async function relayAuthentication(attempt: LoginAttempt, backend: Socket, start
   }
 }
 
-/** The same startup packet with one more server option. */
+/** The same startup packet with one more server option, for a server that has no replica. */
 function readOnlyStartup(packet: Buffer): Buffer {
   const { options, ...rest } = parseStartup(packet);
   const readOnly = "-c default_transaction_read_only=on";

@@ -1,10 +1,12 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import type { Backend } from "../postgres/cluster.ts";
 import { readServerMessage } from "../wire.ts";
 
 /** A client and a backend that talk to each other; the front only carries the bytes. */
 export interface Session {
-  /** The backend's process id, to end it by. */
+  /** The Postgres that serves it, and the process id there. */
+  home: Backend;
   processId: number;
   reset(): void;
   destroy(): void;
@@ -28,12 +30,17 @@ export async function settleIn(client: TLSSocket, backend: Socket): Promise<numb
 }
 
 /** Joins the two streams. pipe() stops reading one side while the other does not take any more. */
-export function splice(raw: Socket, client: TLSSocket, backend: Socket, processId: number): Session {
+export function splice(
+  raw: Socket,
+  client: TLSSocket,
+  { stream: backend, home, processId }: { stream: Socket; home: Backend; processId: number },
+): Session {
   client.pipe(backend);
   backend.pipe(client);
   client.once("close", () => backend.destroy());
   backend.once("close", () => client.end());
   return {
+    home,
     processId,
     reset() {
       backend.destroy();

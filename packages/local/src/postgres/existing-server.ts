@@ -27,6 +27,7 @@ export async function useExistingServer(text: string): Promise<PostgresServer> {
     description: `Postgres ${version} (existing server at ${host}:${port})`,
     major: Number.parseInt(version ?? "", 10),
     address,
+    replica: undefined,
     superuser,
     maintenanceDatabase,
     url(database) {

@@ -1,19 +1,21 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type Account, chooseAccount } from "./account.ts";
 import type { BackendAddress } from "./backend.ts";
 import type { PostgresBinaries } from "./binaries.ts";
 import { openControlSession } from "./control.ts";
 import { disguiseModules, giveAway, layOut } from "./installation.ts";
+import { type Postmaster, serverEnvironment, startPostmaster } from "./postmaster.ts";
+import { type Replica, startReplica } from "./replica.ts";
 
 const run = promisify(execFile);
 
 /** Only names the socket: nothing listens on TCP. */
 const SOCKET_PORT = 5432;
+const REPLICA_SOCKET_PORT = 5433;
 
 /** A real Postgres, ready for logins. */
 export interface PostgresServer {
@@ -21,6 +23,11 @@ export interface PostgresServer {
   description: string;
   major: number;
   address: BackendAddress;
+  /**
+   * A server with the same data on which nobody can write, started when it is first asked for. `undefined` where there is
+   * none: on a server of somebody else, or older than 15.
+   */
+  replica: (() => Promise<BackendAddress>) | undefined;
   superuser: { user: string; password: string };
   /** A database that is there from the beginning. */
   maintenanceDatabase: string;
@@ -45,9 +52,11 @@ export interface ServerOptions {
 export async function startServer(options: ServerOptions): Promise<PostgresServer> {
   const { binaries, superuser, disguised, folder, env } = options;
   const account = chooseAccount(binaries.bin, env.PATH);
-  let postgres: ChildProcess | undefined;
+  let postmaster: Postmaster | undefined;
+  let replica: Promise<Replica> | undefined;
   const stop = async () => {
-    if (postgres) await end(postgres);
+    await replica?.then((started) => started.stop()).catch(() => {});
+    await postmaster?.stop();
   };
   try {
     const copied = !account.readsInstallation || process.platform === "darwin";
@@ -55,7 +64,6 @@ export async function startServer(options: ServerOptions): Promise<PostgresServe
     const preloaded = disguised ? disguiseModules(installation.modules, join(folder, "modules")) : [];
     const password = randomBytes(18).toString("base64url");
     const data = join(folder, "data");
-    const log = join(folder, "server.log");
     mkdirSync(data, { mode: 0o700 });
     const passwordFile = join(folder, "password");
     writeFileSync(passwordFile, password, { mode: 0o600 });
@@ -64,33 +72,50 @@ export async function startServer(options: ServerOptions): Promise<PostgresServe
     await initialise(account, join(installation.bin, "initdb"), { data, superuser, passwordFile });
     rmSync(passwordFile);
     appendFileSync(join(data, "postgresql.conf"), configuration({ folder, preloaded, disguised }));
-    writeFileSync(join(data, "pg_hba.conf"), "local all all scram-sha-256\nlocal replication all reject\n");
-    postgres = launch(account, join(installation.bin, "postgres"), { data, log });
+    writeFileSync(
+      join(data, "pg_hba.conf"),
+      `local all all scram-sha-256\nlocal replication ${superuser} scram-sha-256\n`,
+    );
+    const program = join(installation.bin, "postgres");
+    postmaster = startPostmaster(account, { program, data, log: join(folder, "server.log") });
 
-    const server: PostgresServer = {
+    const address = { path: join(folder, `.s.PGSQL.${SOCKET_PORT}`) };
+    const credentials = { user: superuser, password };
+    const database = "postgres";
+    const session = await postmaster.ready(() => openControlSession(address, { ...credentials, database }));
+    session.close();
+    return {
       description: `Postgres ${binaries.version} (${binaries.source} binaries, ${account.description})`,
       major: binaries.major,
-      address: { path: join(folder, `.s.PGSQL.${SOCKET_PORT}`) },
-      superuser: { user: superuser, password },
-      maintenanceDatabase: "postgres",
-      url: (database) =>
-        `postgresql://${superuser}:${password}@localhost:${SOCKET_PORT}/${database}?host=${encodeURIComponent(folder)}`,
+      address,
+      replica:
+        binaries.major < 15
+          ? undefined
+          : async () => {
+              replica ??= startReplica({
+                account,
+                program,
+                folder,
+                data: join(folder, "replica"),
+                port: REPLICA_SOCKET_PORT,
+                primary: { address, port: SOCKET_PORT },
+                superuser: credentials,
+                database,
+              });
+              return (await replica).address;
+            },
+      superuser: credentials,
+      maintenanceDatabase: database,
+      url: (name) =>
+        `postgresql://${superuser}:${password}@localhost:${SOCKET_PORT}/${name}?host=${encodeURIComponent(folder)}`,
       hasDatabricksAuth: installation.hasDatabricksAuth,
       isOurs: true,
       stop,
     };
-    await ready(postgres, server, log);
-    return server;
   } catch (error) {
     await stop();
     throw error;
   }
-}
-
-function childEnvironment(): Record<string, string> {
-  // Not ours: PGPORT, PGDATA and their kin are meant for clients and would steer the server as well.
-  const { PATH = "", LD_LIBRARY_PATH } = process.env;
-  return { PATH, LC_ALL: "C", TZ: "UTC", ...(LD_LIBRARY_PATH && { LD_LIBRARY_PATH }) };
 }
 
 async function initialise(
@@ -109,7 +134,7 @@ async function initialise(
     "--no-instructions",
   ]);
   try {
-    await run(file, args, { env: childEnvironment(), cwd: data, ...account.owner });
+    await run(file, args, { env: serverEnvironment(), cwd: data, ...account.owner });
   } catch (error) {
     const output = (error as { stderr?: string }).stderr?.trim();
     throw new Error(`initdb failed ${account.description}: ${output || (error as Error).message}`, { cause: error });
@@ -140,54 +165,4 @@ function configuration(options: { folder: string; preloaded: string[]; disguised
   }
   if (disguised) lines.push("neon.lakebase_mode = 'on'");
   return `\n${lines.join("\n")}\n`;
-}
-
-function launch(account: Account, program: string, { data, log }: { data: string; log: string }): ChildProcess {
-  const { file, args } = account.command(program, ["-D", data]);
-  const output = openSync(log, "a", 0o600);
-  try {
-    const child = spawn(file, args, {
-      stdio: ["ignore", output, output],
-      // A session of its own: Ctrl-C in a terminal ends the program that uses the database, which then closes it.
-      detached: true,
-      env: childEnvironment(),
-      cwd: data,
-      ...account.owner,
-    });
-    child.on("error", () => {});
-    child.unref();
-    return child;
-  } finally {
-    closeSync(output);
-  }
-}
-
-async function ready(postgres: ChildProcess, server: PostgresServer, log: string): Promise<void> {
-  for (;;) {
-    try {
-      const session = await openControlSession(server.address, {
-        ...server.superuser,
-        database: server.maintenanceDatabase,
-      });
-      session.close();
-      return;
-    } catch (error) {
-      if (postgres.exitCode !== null || postgres.signalCode !== null || postgres.pid === undefined) {
-        const output = readFileSync(log, "utf8").trim().slice(-2000);
-        throw new Error(`${server.description} did not start: ${output || (error as Error).message}`, { cause: error });
-      }
-      await delay(10);
-    }
-  }
-}
-
-async function end(postgres: ChildProcess): Promise<void> {
-  if (postgres.pid === undefined || postgres.exitCode !== null || postgres.signalCode !== null) return;
-  postgres.ref();
-  const gone = new Promise((resolve) => postgres.once("exit", resolve));
-  // An immediate shutdown: no checkpoint of data that is about to be thrown away.
-  postgres.kill("SIGQUIT");
-  const late = setTimeout(() => postgres.kill("SIGKILL"), 10_000);
-  await gone;
-  clearTimeout(late);
 }
