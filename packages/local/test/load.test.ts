@@ -36,10 +36,12 @@ test("holds a large result back while its reader is paused", async () => {
   client.query(query);
   const inspector = new pg.Client(lakebase.postgresUrl);
   await inspector.connect();
-  // Postgres itself stands still: nobody between it and the reader takes any more.
+  // Postgres itself stands still, look after look: nobody between it and the reader takes any more.
+  let looks = 0;
   await until(async () => {
     const { rows } = await inspector.query("SELECT wait_event FROM pg_stat_activity WHERE pid = $1", [processID]);
-    return rows[0]?.wait_event === "ClientWrite";
+    looks = rows[0]?.wait_event === "ClientWrite" ? looks + 1 : 0;
+    return looks === 50;
   });
   const paused = rows;
   const growth = process.memoryUsage().rss - before;

@@ -166,12 +166,18 @@ test("outlives clients that cut the connection in any phase", async () => {
     raw.resetAndDestroy();
   }
   const client = await openClient(lakebase, { password: await credential(lakebase) });
-  const { connection } = client as unknown as { connection: { stream: { _parent?: unknown; destroy(): void } } };
-  const cut = client.query("SELECT pg_sleep(30)").catch((error: Error) => error);
-  connection.stream.destroy();
-  await cut;
+  (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
   await until(() => lakebase.sessions() === 0);
   await until(() => lakebase.logins.every(({ outcome }) => outcome !== "pending"));
+  const inspector = new pg.Client(lakebase.postgresUrl);
+  await inspector.connect();
+  await until(async () => {
+    const { rows } = await inspector.query("SELECT FROM pg_stat_activity WHERE usename = $1", [
+      lakebase.servicePrincipal.clientId,
+    ]);
+    return rows.length === 0;
+  });
+  await inspector.end();
   const next = await openClient(lakebase, { password: await credential(lakebase) });
   await next.end();
 });
