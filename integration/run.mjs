@@ -92,7 +92,7 @@ async function main([task, ...rest]) {
   const args = rest[0] === "--" ? rest.slice(1) : rest;
   if (!Object.hasOwn(tasks, task ?? "")) {
     throw new Trouble(
-      `${task ? `There is no task "${task}"` : "Which task?"} The tasks are: ${Object.keys(tasks).join(", ")}.`,
+      `${task ? `There is no task "${task}".` : "Which task?"} The tasks are: ${Object.keys(tasks).join(", ")}.`,
     );
   }
   const tooOld = hostIsTooOld(process.versions.node);

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Trouble } from "./processes.mjs";
-import { pnpmVersion, repository } from "./toolbox.mjs";
+import { packageManager, repository } from "./toolbox.mjs";
 
 const stamp = join(repository, "node_modules/.workshop-install.json");
 
@@ -22,15 +22,15 @@ export async function install(tools, { only } = {}) {
   const filter = only ? [`--filter=${only}`] : [];
   const { code, output } = await tools.pnpm(["install", "--frozen-lockfile", "--reporter=append-only", ...filter], {
     quiet: true,
+    hopeless: networkIsGone,
   });
   if (code !== 0) {
-    const offline = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|META_FETCH_FAIL|FETCH_FAIL/i.test(output);
-    throw new Trouble(
-      offline
-        ? "The packages in pnpm-lock.yaml could not be fetched from the npm registry. Is there a network?"
-        : `The packages could not be installed. After a change of dependencies: npx pnpm@${pnpmVersion} install`,
-      output,
-    );
+    throw networkIsGone(output)
+      ? new Trouble("The packages in pnpm-lock.yaml could not be fetched from the npm registry. Is there a network?")
+      : new Trouble(
+          `The packages could not be installed. After a change of dependencies: npx ${packageManager} install`,
+          output,
+        );
   }
   const folders = state.importers
     .map((folder) => join(folder, "node_modules"))
@@ -38,12 +38,17 @@ export async function install(tools, { only } = {}) {
   writeFileSync(stamp, JSON.stringify({ hash: state.hash, scope: only ?? "everything", folders }));
 }
 
+/** Without a network pnpm tries each package three times before it gives up; the first eight say enough. */
+function networkIsGone(output) {
+  return output.split("0 retries left").length > 8;
+}
+
 /** Everything an install depends on: the lock file, the settings and the manifest of each package that it names. */
 function describe() {
   const lock = readFileSync(join(repository, "pnpm-lock.yaml"), "utf8");
   const section = lock.slice(lock.indexOf("\nimporters:"), lock.indexOf("\npackages:"));
   const importers = [...section.matchAll(/^ {2}(\S+):$/gm)].map(([, folder]) => folder);
-  const hash = createHash("sha256").update(pnpmVersion).update(lock);
+  const hash = createHash("sha256").update(packageManager).update(lock);
   for (const file of ["pnpm-workspace.yaml", ...importers.map((folder) => join(folder, "package.json"))]) {
     const path = join(repository, file);
     hash.update(existsSync(path) ? readFileSync(path) : "absent");

@@ -22,28 +22,33 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
 }
 
 /**
- * Runs one program and waits for its end. A quiet program's output is kept for the caller, any other's is shown.
+ * Runs one program and waits for its end. A quiet program's output is kept for the caller, any other's is shown. A quiet
+ * program is ended early when what it has said so far makes it `hopeless`.
  *
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ env: NodeJS.ProcessEnv, cwd?: string, quiet?: boolean }} options
+ * @param {{ env: NodeJS.ProcessEnv, cwd?: string, quiet?: boolean, hopeless?: (output: string) => boolean }} options
  * @returns {Promise<{ code: number, output: string }>}
  */
-export function run(command, args, { env, cwd, quiet = false }) {
+export function run(command, args, { env, cwd, quiet = false, hopeless }) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, env, stdio: quiet ? ["ignore", "pipe", "pipe"] : "inherit" });
     running.add(child);
     const chunks = [];
-    child.stdout?.on("data", (chunk) => chunks.push(chunk));
-    child.stderr?.on("data", (chunk) => chunks.push(chunk));
+    const text = () => Buffer.concat(chunks).toString();
+    const listen = (chunk) => {
+      chunks.push(chunk);
+      if (hopeless?.(text())) child.kill();
+    };
+    child.stdout?.on("data", listen);
+    child.stderr?.on("data", listen);
     child.on("error", (error) => {
       running.delete(child);
       reject(error);
     });
     child.on("close", (code, signal) => {
       running.delete(child);
-      if (signal && process.exitCode === undefined) process.exitCode = 128 + constants.signals[signal];
-      resolve({ code: code ?? 128 + constants.signals[signal], output: Buffer.concat(chunks).toString() });
+      resolve({ code: code ?? 128 + constants.signals[signal], output: text() });
     });
   });
 }

@@ -7,8 +7,8 @@ export const repository = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The Node that does the work where the host's own cannot: the build and TypeScript without a build need a recent one. */
 const workshopNode = "24.21.0";
-const { packageManager } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
-export const pnpmVersion = packageManager.slice("pnpm@".length);
+/** `pnpm@` and its version, from the root manifest. */
+export const { packageManager } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
 
 const remembered = join(repository, "node_modules/.workshop-tools.json");
 
@@ -64,7 +64,7 @@ async function ifTheyWork(folders) {
   const ask = (command) => run(command, ["--version"], { cwd: repository, env, quiet: true }).catch(() => undefined);
   const [node, pnpm] = await Promise.all([ask("node"), ask("pnpm")]);
   const nodeWorks = node?.code === 0 && runsTypeScript(node.output.trim().slice(1));
-  return nodeWorks && pnpm?.output.trim() === pnpmVersion ? folders : undefined;
+  return nodeWorks && `pnpm@${pnpm?.output.trim()}` === packageManager ? folders : undefined;
 }
 
 function recall() {
@@ -87,10 +87,9 @@ async function fetchTools(nodes, ownFolder) {
   });
   const folder = dirname(output.trim().split("\n").at(-1) ?? "");
   if (code !== 0 || !existsSync(join(folder, "pnpm"))) {
-    throw new Trouble(
-      `${packages.join(" and ")} could not be fetched from the npm registry. Is there a network?`,
-      output,
-    );
+    const offline = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT/.test(output);
+    const failure = `${packages.join(" and ")} could not be fetched from the npm registry.`;
+    throw offline ? new Trouble(`${failure} Is there a network?`) : new Trouble(failure, output);
   }
   mkdirSync(dirname(remembered), { recursive: true });
   writeFileSync(remembered, JSON.stringify({ folder, packages }));
