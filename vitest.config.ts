@@ -24,8 +24,8 @@ export default defineConfig({
           name: "integration",
           include: ["integration/**/*.test.ts"],
           exclude: ["integration/{workshop,packaging,slow}/**", "**/node_modules/**"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 20_000,
+          hookTimeout: 20_000,
         },
       },
       {

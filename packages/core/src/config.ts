@@ -286,6 +286,8 @@ export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
   const hostName = host && !hostProblem(host.value) ? normalizeHost(host.value) : undefined;
   if (!endpoint && !instance && hostName !== undefined) target = { kind: "host", host: hostName };
 
+  const trusted = trustedHosts();
+
   // --- identity
   const user = explicit("user") ?? (targetFromOptions || identityFromOptions ? undefined : fromEnv("PGUSER", "user"));
   if (user && /[\0\r\n]/.test(user.value)) wrong(user, "holds a control character");
@@ -372,7 +374,7 @@ export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
     workspaceCa,
     sslCa: ssl.ca,
     sslMinVersion: ssl.minVersion,
-    trustedHosts: trustedHosts(),
+    trustedHosts: trusted,
     credential,
     scope,
     startupOptions: variable("PGOPTIONS"),
@@ -443,7 +445,7 @@ export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
         `is a connection pooler (${hostName}), which does not accept tokens; use the host without -pooler, or a native role`,
         "ERR_LAKEBASE_HOST_REFUSED",
       );
-    } else if (!known && !trustedHosts().has(hostName)) {
+    } else if (!known && !trusted.has(hostName)) {
       wrong(
         host,
         `is not a Lakebase host (${hostName}), so no token is sent to it; if it is yours, name it in \`trustedHosts\` or LAKEBASE_TRUSTED_HOSTS`,

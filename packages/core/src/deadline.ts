@@ -30,11 +30,13 @@ export async function withDeadline<T>(deadline: Deadline, run: (signal: AbortSig
   }
 }
 
-/** Rejects with the signal's reason when it is aborted; else never settles. */
+/**
+ * Rejects with the signal's reason after an abort; else never settles. A moment late, so that work which listens to the
+ * signal can say in its own words what it was doing.
+ */
 function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    signal.addEventListener("abort", () => setImmediate(() => reject(signal.reason)), { once: true });
   });
 }
 

@@ -63,12 +63,17 @@ export interface LakebaseHealth {
   readonly status: "new" | "ready" | "stale" | "failing" | "closed";
   readonly target: string;
   readonly token: { readonly expiresAt: Date; readonly remainingMs: number } | undefined;
+  /** Whether a new token is being fetched now. */
+  readonly refreshing: boolean;
   /** Code of the failure that has not been followed by a success. */
   readonly lastErrorCode: string | undefined;
   readonly counts: {
     readonly logins: number;
     readonly loginsRejected: number;
+    /** How often a login had to wait for a token; 1 in a handle whose refreshes are all ahead of time. */
+    readonly tokenWaits: number;
     readonly refreshes: number;
+    /** Since the last success. */
     readonly refreshFailures: number;
   };
 }
@@ -108,6 +113,7 @@ export class Handle {
   #closed = false;
   #logins = 0;
   #loginsRejected = 0;
+  #tokenWaits = 0;
   /** Tokens that some login was accepted with. */
   readonly #proven = new WeakSet<Secret>();
   #refusal: { readonly until: number; readonly cause: unknown } | undefined;
@@ -131,19 +137,20 @@ export class Handle {
       label: `workspace token for ${config.workspaceHost}`,
       mint: (context) => this.#fetchWorkspaceToken(context),
     });
+    const onWorkspace = { ...common, upstream: this.#workspaceTokens };
     this.#credentials = new TokenCache({
-      ...common,
+      ...onWorkspace,
       label: `credential for ${label}`,
       mint: (context) => this.#mintCredential(context),
       onEvent: emit,
     });
     this.#hosts = new TokenCache({
-      ...common,
+      ...onWorkspace,
       label: `host of ${label}`,
       mint: async (context) => forever(await getTargetHosts(this.#caller(context), this.#tokenTarget())),
     });
     this.#user = new TokenCache({
-      ...common,
+      ...onWorkspace,
       label: `user at ${config.workspaceHost}`,
       mint: async (context) => forever(await getUserName(this.#caller(context))),
     });
@@ -174,7 +181,7 @@ export class Handle {
   }
 
   health(): LakebaseHealth {
-    const { phase, expiresAt, refreshes, failures, lastErrorCode } = this.#credentials.snapshot();
+    const { phase, expiresAt, refreshing, refreshes, failures, lastErrorCode } = this.#credentials.snapshot();
     const refused = this.#refusal !== undefined && this.#parts.clock.monotonic() < this.#refusal.until;
     const valid = phase === "fresh" || phase === "stale" || phase === "closing";
     const status = this.#closed
@@ -194,10 +201,12 @@ export class Handle {
       status,
       target: this.#parts.label,
       token: valid && expiresAt ? { expiresAt, remainingMs: expiresAt.getTime() - this.#parts.clock.now() } : undefined,
+      refreshing,
       lastErrorCode: refused ? errorCode(this.#refusal?.cause) : lastErrorCode,
       counts: {
         logins: this.#logins,
         loginsRejected: this.#loginsRejected,
+        tokenWaits: this.#tokenWaits,
         refreshes,
         refreshFailures: failures,
       },
@@ -253,7 +262,9 @@ export class Handle {
   async #password(signal: AbortSignal): Promise<{ password: Secret; expiresAt: Date | undefined; fromCache: boolean }> {
     const { identity } = this.#parts.config;
     if (identity.kind === "oauth") {
-      const { cached, fromCache } = await this.#credentials.get({ signal });
+      const grant = this.#credentials.get({ signal });
+      if (grant instanceof Promise) this.#tokenWaits += 1;
+      const { cached, fromCache } = await grant;
       return { password: cached.value, expiresAt: cached.expiresAt, fromCache };
     }
     const { password } = identity;

@@ -155,8 +155,9 @@ class LazyLakebase implements Lakebase {
         status: this.#closed ? "closed" : "new",
         target: this.#parts.label,
         token: undefined,
+        refreshing: false,
         lastErrorCode: undefined,
-        counts: { logins: 0, loginsRejected: 0, refreshes: 0, refreshFailures: 0 },
+        counts: { logins: 0, loginsRejected: 0, tokenWaits: 0, refreshes: 0, refreshFailures: 0 },
       }
     );
   }

@@ -47,6 +47,8 @@ export interface TokenCacheOptions<Value> {
   readonly onEvent?: (event: LakebaseEventBody) => void;
   /** Names the thing in errors: "credential for projects/…". */
   readonly label: string;
+  /** The cache that `mint` itself waits for: its failures explain why nothing came. */
+  readonly upstream?: TokenCache<unknown>;
 }
 
 export interface TokenWait {
@@ -140,6 +142,7 @@ export class TokenCache<Value> {
     return {
       phase: this.#current ? phaseOf(this.#current.plan, this.#now()) : ("none" as const),
       expiresAt: this.#current?.expiresAt,
+      refreshing: this.#flight !== undefined,
       refreshes: this.#refreshes,
       /** Since the last success. */
       failures: this.#failures,
@@ -197,7 +200,7 @@ export class TokenCache<Value> {
   /** The flight's result, or the caller's own end of patience. Others who wait for the flight are not touched. */
   #race(flight: Flight<Value>, signal: AbortSignal): Promise<CachedToken<Value>> {
     return new Promise((resolve, reject) => {
-      const onAbort = () => reject(this.#explain(signal.reason));
+      const onAbort = () => reject(this.explain(signal.reason));
       if (signal.aborted) return onAbort();
       signal.addEventListener("abort", onAbort, { once: true });
       flight.promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
@@ -312,9 +315,10 @@ export class TokenCache<Value> {
   }
 
   /** A caller that ran out of time wants to know what went wrong meanwhile. */
-  #explain(reason: unknown): unknown {
+  explain(reason: unknown): unknown {
+    if (!isLakebaseError(reason, "ERR_LAKEBASE_TIMEOUT")) return reason;
     const last = this.#lastError;
-    if (!isLakebaseError(reason, "ERR_LAKEBASE_TIMEOUT") || last === undefined) return reason;
+    if (last === undefined) return this.#options.upstream?.explain(reason) ?? reason;
     const tries = `${this.#failures} ${this.#failures === 1 ? "try" : "tries"}`;
     return new LakebaseError(
       isLakebaseError(last) ? last.code : "ERR_LAKEBASE_UNAVAILABLE",

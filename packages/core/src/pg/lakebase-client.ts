@@ -19,6 +19,9 @@ export interface ClientBinding {
 
 const bindingKey = Symbol("binding");
 
+/** node-postgres' words for a socket that was closed before the login was done. */
+const closedEarly = "Connection terminated unexpectedly";
+
 /**
  * The parts of node-postgres' client that a second login has to set back. The same code passed on pg 8.7 to 8.23; the
  * contract runs on the oldest and the newest that we support.
@@ -168,32 +171,37 @@ export class LakebaseClient extends pg.Client {
   #dial(settings: ConnectionSettings, signal: AbortSignal, accepted: () => void, callback: ConnectCallback) {
     return new Promise<void>((resolve, reject) => {
       const inside = inner(this);
-      this.#prepare(inside, settings);
-      const { connection } = inside;
-      const onAbort = () => {
-        discard(connection);
-        reject(signal.reason);
-      };
-      signal.addEventListener("abort", onAbort, { once: true });
-      super.connect((error?: Error | null) => {
+      const socket = dialler(settings.hostAddress);
+      const connection = this.#prepare(inside, settings, socket);
+      const settle = () => {
         signal.removeEventListener("abort", onAbort);
+        socket.removeListener("close", onClose);
         // The token has done its work; it must not be found on a client that lives for an hour.
         inside.password = null;
         inside.connectionParameters.password = null;
-        if (error) {
-          discard(connection);
-          reject(error);
-        } else {
-          accepted();
-          resolve();
-          callback(null, this);
-        }
+      };
+      const fail = (error: unknown) => {
+        settle();
+        discard(connection);
+        reject(error);
+      };
+      const onAbort = () => fail(signal.reason);
+      // Before node-postgres hears of it: to it the client would have ended, and this may not be the last dial.
+      const onClose = () => fail(new Error(closedEarly));
+      signal.addEventListener("abort", onAbort, { once: true });
+      socket.once("close", onClose);
+      super.connect((error?: Error | null) => {
+        if (error) return fail(error);
+        settle();
+        accepted();
+        resolve();
+        callback(null, this);
       });
     });
   }
 
   /** Sets back what a dial before this one has left, and puts the settings where node-postgres reads them. */
-  #prepare(inside: ClientInside, settings: ConnectionSettings): void {
+  #prepare(inside: ClientInside, settings: ConnectionSettings, socket: Socket): ConnectionInside {
     const { host, port, user, database, applicationName, ssl } = settings;
     this.#foreignListeners ??= listenersOf(inside.connection);
     inside._connecting = false;
@@ -205,8 +213,10 @@ export class LakebaseClient extends pg.Client {
     inside.connectionParameters.password = password;
     const Connection = pg.Connection as unknown as ConnectionConstructor;
     discard(inside.connection);
-    inside.connection = new Connection({ ...this.#connectionConfig, ssl, stream: dialler(settings.hostAddress) });
-    for (const [name, listener] of this.#foreignListeners) inside.connection.on(name, listener);
+    const connection = new Connection({ ...this.#connectionConfig, ssl, stream: socket });
+    for (const [name, listener] of this.#foreignListeners) connection.on(name, listener);
+    inside.connection = connection;
+    return connection;
   }
 
   /** After the last dial: what pg does when a connection ends, for one that may never have begun. */

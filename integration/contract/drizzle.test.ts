@@ -1,0 +1,4 @@
+import { testAdapter } from "./contract.ts";
+import { drizzleAdapter } from "./drizzle.ts";
+
+testAdapter(drizzleAdapter);
