@@ -33,7 +33,8 @@ export async function runDemo({ seconds, display, signal }: DemoOptions): Promis
   // Short enough for several rotations in any run, long enough for the outage to fit into one life.
   const tokenLifeSeconds = Math.min(6, Math.max(3, Math.floor(seconds * 0.3)));
   display.say(`Starting a local Lakebase; its tokens live ${tokenLifeSeconds} s.`);
-  const local = await startLocalLakebase({ tokenLifeSeconds, wakeDelayMs: 600, log: display.say });
+  const sayWhich = (line: string) => display.say(line.replace(/^local Lakebase: /, ""));
+  const local = await startLocalLakebase({ tokenLifeSeconds, wakeDelayMs: 600, log: sayWhich });
   try {
     signal.throwIfAborted();
     await startCounting(local.postgresUrl);

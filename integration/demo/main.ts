@@ -37,9 +37,13 @@ async function run(seconds: number): Promise<void> {
     stop.abort(new Error(why));
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    // Once: whoever insists is not kept waiting, and what is left behind is ended by the local Lakebase's own guardian.
-    process.once(signal, () => endEarly(exitCodes[signal], "Stopped."));
+    process.on(signal, () => {
+      // Whoever insists is not kept waiting: what is left behind is ended by the local Lakebase's own guardian.
+      if (stop.signal.aborted) process.exit(exitCodes[signal]);
+      endEarly(exitCodes[signal], "Stopped.");
+    });
   }
+  stdout.on("error", (error) => endEarly(1, `Nobody reads the output any more: ${error.message}`));
   process.on("uncaughtException", (error) => endEarly(1, error.stack ?? String(error)));
 
   try {

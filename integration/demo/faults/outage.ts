@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { LoginRecord, RequestRecord } from "@x/lakebase-local";
-import { inSeconds } from "../output/numbers.ts";
+import { grouped, inSeconds } from "../output/numbers.ts";
 import type { Stage } from "./stage.ts";
 
 export interface Outage {
@@ -31,7 +31,7 @@ export async function failTokenEndpoint({ local, tokens, tally, say, signal }: S
   };
   const failed = outage.requests.filter(({ status }) => status === 503).length;
   say(`The token endpoint is back after ${inSeconds(outage.durationMs)}; it failed ${failed} times.`);
-  say(`Meanwhile ${outage.statements} queries, and ${outage.logins.length} new logins with the old token.`);
+  say(`Meanwhile ${grouped(outage.statements)} queries, and ${outage.logins.length} new logins with the old token.`);
   await tokens.next("refresh", signal);
   return outage;
 }

@@ -1,7 +1,8 @@
 import { nextOfPool, type Stage } from "./stage.ts";
 
 export interface Revocation {
-  tokenId: string;
+  /** One, unless it had been replaced before anybody tried it again. */
+  tokenIds: string[];
   /** Credentials given out from the revocation until the next login that was let in. */
   mints: number;
 }
@@ -10,19 +11,32 @@ export interface Revocation {
 export async function revokeToken(stage: Stage): Promise<Revocation> {
   const { local, tokens, say, signal } = stage;
   const credentials = () => local.issued.filter(({ kind }) => kind === "credential");
-  // A young one: an old one might be replaced before anybody has tried it again, and nothing would be seen.
-  await tokens.untilYoung(0.1, signal);
-  const before = credentials();
-  const tokenId = before.at(-1)?.id ?? "";
-  const inUse = () => local.logins.some((login) => login.tokenId === tokenId && login.outcome === "accepted");
-  while (!inUse()) await nextOfPool(stage, "connect");
-  const survived = Promise.all([tokens.next("loginRejected", signal), tokens.next("refresh", signal)]);
-  local.revoke(tokenId);
-  say(`The token in use, ${tokenId}, is revoked.`);
-  await survived;
-  await nextOfPool(stage, "connect");
-  const mints = credentials().length - before.length;
-  const refused = local.logins.filter((login) => login.tokenId === tokenId && login.outcome === "refused").length;
-  say(`${refused} ${refused === 1 ? "login was" : "logins were"} refused and replayed; that took ${mints} new token.`);
-  return { tokenId, mints };
+  const loginsWith = (tokenId: string, outcome: string) =>
+    local.logins.filter((login) => login.tokenId === tokenId && login.outcome === outcome).length;
+  const tokenIds: string[] = [];
+  for (;;) {
+    // A young one: it will not be replaced for its age before somebody has tried it again.
+    await tokens.untilYoung(0.1, signal);
+    const before = credentials();
+    const tokenId = before.at(-1)?.id ?? "";
+    while (loginsWith(tokenId, "accepted") === 0) await nextOfPool(stage, "connect");
+
+    const rejected = tokens.next("loginRejected", signal).then(() => true);
+    const replaced = tokens.next("refresh", signal).then(() => false);
+    local.revoke(tokenId);
+    tokenIds.push(tokenId);
+    say(`The token in use, ${tokenId}, is revoked.`);
+    if (!(await Promise.race([rejected, replaced]))) {
+      say("It was replaced before anybody tried it again; so once more.");
+      continue;
+    }
+    await replaced;
+    await nextOfPool(stage, "connect");
+    const mints = credentials().length - before.length;
+    const refused = loginsWith(tokenId, "refused");
+    say(
+      `${refused} ${refused === 1 ? "login was" : "logins were"} refused and replayed; that took ${mints} new token.`,
+    );
+    return { tokenIds, mints };
+  }
 }

@@ -13,7 +13,7 @@ export interface Suspension {
 /** Scale to zero, in small: nothing is asked, so the compute goes to sleep; the next login wakes it. */
 export async function suspendCompute(stage: Stage): Promise<Suspension> {
   const { local, pool, turnstile, say } = stage;
-  await turnstile.close();
+  await pauseWork(stage);
   const before = local.logins.length;
   let sessionsEnded: number;
   try {
@@ -31,4 +31,14 @@ export async function suspendCompute(stage: Stage): Promise<Suspension> {
   const told = logins.filter(isToldToWait).length;
   say(`Orders go on and wake it in ${inSeconds(awakeAfterMs)}; ${told} logins were told to wait.`);
   return { sessionsEnded, awakeAfterMs, logins };
+}
+
+/** Sessions live so short here that all may have ended just now; then there is nothing yet that a suspension could end. */
+async function pauseWork(stage: Stage): Promise<void> {
+  await stage.turnstile.close();
+  while (stage.local.sessions() === 0) {
+    stage.turnstile.open();
+    await nextOfPool(stage, "connect");
+    await stage.turnstile.close();
+  }
 }

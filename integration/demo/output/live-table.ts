@@ -40,6 +40,7 @@ export function createLiveTable(stream: NodeJS.WriteStream, colors: Colors, seco
     stop() {
       clearInterval(timer);
       draw();
+      read = undefined;
       update.done();
     },
   };
@@ -71,7 +72,7 @@ function table(
     row(
       "application name",
       figures.applicationNames.join(" "),
-      `as the server saw it, in ${named.right} of ${named.all} logins`,
+      `seen by the server in ${named.right} of ${named.all}`,
       (text) => good(text, named.right === named.all),
     ),
   ];

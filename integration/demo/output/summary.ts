@@ -1,7 +1,7 @@
 import type picocolors from "picocolors";
 import type { Check } from "../record/checks.ts";
 
-const noteWidth = 45;
+const noteWidth = 44;
 
 export interface Section {
   title: string;
@@ -20,10 +20,10 @@ export function formatSummary(sections: Section[], colors: ReturnType<typeof pic
 function formatCheck({ met, what, figure, note }: Check, colors: ReturnType<typeof picocolors.createColors>): string {
   const mark = met === undefined ? colors.dim("·") : met ? colors.green("✔") : colors.red("✘");
   const [first = "", ...rest] = wrap(note);
-  const indent = " ".repeat(34);
+  const indent = " ".repeat(35);
   const paint = met === false ? (text: string) => colors.red(colors.bold(text)) : colors.bold;
   return [
-    `  ${mark} ${what.padEnd(20)}${paint(figure.padStart(8))}  ${colors.dim(first)}\n`,
+    `  ${mark} ${what.padEnd(21)}${paint(figure.padStart(8))}  ${colors.dim(first)}\n`,
     ...rest.map((line) => `${indent}${colors.dim(line)}\n`),
   ].join("");
 }

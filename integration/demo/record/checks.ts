@@ -55,10 +55,10 @@ export function tokenChecks({ local, faults, seconds, tokenLifeSeconds }: Eviden
       note: `of ${local.logins.length} attempts`,
     },
     {
-      met: refused.length > 0 && refused.every(({ tokenId }) => tokenId === revocation.tokenId),
+      met: refused.length > 0 && refused.every(({ tokenId = "" }) => revocation.tokenIds.includes(tokenId)),
       what: "logins refused",
       figure: `${refused.length}`,
-      note: `all with ${revocation.tokenId}, the revoked token`,
+      note: `all with ${revocation.tokenIds.join(", ")}, the revoked token`,
     },
     {
       met: revocation.mints === 1,
