@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { accessToken, isLakebaseError, isLoginRejected, type Lakebase } from "@x/lakebase-core";
+import { startLocalLakebase } from "@x/lakebase-local";
 import { expect, test } from "vitest";
 import { outcomes, rejection, times, type World } from "./world.ts";
 
@@ -56,23 +57,32 @@ export function tokenLines(world: World): void {
     expect(credentialCalls()).toBe(1);
   });
 
-  test("rotates under load: no failed query, one credential call a rotation, no login that waited", async () => {
-    const lakebase = world.handle();
-    const app = world.open({ lakebase, ...loginEachTime, max: 4 });
-    await lakebase.warmup();
-    for (let step = 0; step < 48; step += 1) {
-      world.local.clock.advance(5 * minute);
-      const { failures } = await outcomes(times(4, () => app.query("select 1")));
-      expect(failures).toEqual([]);
-      await refreshIsOver(lakebase);
-    }
-    const rotations = world.events.filter(({ type }) => type === "refresh");
-    // Four hours: a token is replaced about every 40 minutes.
-    expect(rotations.length).toBeGreaterThanOrEqual(5);
-    expect(rotations.map((event) => event.type === "refresh" && event.reason).slice(1)).not.toContain("expired");
-    expect(credentialCalls()).toBe(rotations.length);
-    expect(lakebase.health().counts.tokenWaits).toBe(1);
-  });
+  test.each([
+    // Four hours with a token of an hour, two minutes with a token of six seconds: what scales with the life must.
+    { tokenLifeSeconds: 3600, stepMs: 5 * minute, steps: 48, atLeast: 5 },
+    { tokenLifeSeconds: 6, stepMs: 500, steps: 240, atLeast: 30 },
+  ])(
+    "rotates $tokenLifeSeconds s tokens under load: no failed query, one credential call a rotation, no login that waited",
+    async ({ tokenLifeSeconds, stepMs, steps, atLeast }) => {
+      await using local = await startLocalLakebase({ tokenLifeSeconds, log: () => {} });
+      const lakebase = world.handle({ env: local.env, clock: local.clock });
+      const app = world.open({ lakebase, max: 4, maxUses: 1 });
+      await lakebase.warmup();
+      for (let step = 0; step < steps; step += 1) {
+        local.clock.advance(stepMs);
+        const { failures } = await outcomes(times(4, () => app.query("select 1")));
+        expect(failures).toEqual([]);
+        await refreshIsOver(lakebase);
+      }
+      const rotations = world.events.filter((event) => event.type === "refresh");
+      expect(rotations.length).toBeGreaterThanOrEqual(atLeast);
+      expect(new Set(rotations.slice(1).map(({ reason }) => reason))).toEqual(new Set(["stale"]));
+      expect(local.requests.filter(({ operation }) => operation === "credential")).toHaveLength(rotations.length);
+      expect(local.logins.map(({ outcome }) => outcome)).toEqual(times(steps * 4, () => "accepted"));
+      expect(lakebase.health().counts).toMatchObject({ tokenWaits: 1, loginsRejected: 0 });
+      await app.end();
+    },
+  );
 
   test("serves the old token through an outage of the token endpoint, and spaces its tries", async () => {
     const lakebase = world.handle();
