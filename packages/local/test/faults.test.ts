@@ -142,6 +142,10 @@ test.each([
 
 test("refuses a fault that could never be met", () => {
   expect(() => lakebase.faults.login({ kind: "hang", times: 0 })).toThrow(RangeError);
+  // @ts-expect-error a status is wanted, and the compiler says so
+  lakebase.faults.api({ kind: "status", retryAfter: 1 });
+  // @ts-expect-error there is no such kind
+  expect(() => lakebase.faults.tls({ on: "api", kind: "hang" })).toThrow(TypeError);
 });
 
 test("ends sessions with 57P01 or with a reset", async () => {

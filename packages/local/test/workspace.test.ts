@@ -189,7 +189,10 @@ test("lists from the project down to the endpoints, in pages", async () => {
 test("records a request with its User-Agent and without its secrets", async () => {
   const bearer = await workspaceToken(lakebase);
   const call = credentialRequest(bearer, { endpoint: lakebase.endpoint });
-  await callWorkspace(lakebase, endpoints, { ...call, headers: { ...call.headers, "user-agent": "acme/1.0" } });
+  await callWorkspace(lakebase, endpoints, {
+    ...call,
+    headers: { ...call.headers, "user-agent": "acme/1.0", "x-forwarded-access-token": bearer },
+  });
   const record = lakebase.requests.at(-1);
   const tokenId = lakebase.issued.filter(({ kind }) => kind === "workspace").at(-1)?.id;
   expect(record).toMatchObject({
