@@ -11,7 +11,7 @@ import { runLoad, workers } from "./load/workers.ts";
 import type { Display } from "./output/display.ts";
 import { readFigures } from "./output/figures.ts";
 import type { Evidence } from "./record/checks.ts";
-import { readPostgresRecord, startCounting } from "./record/postgres-record.ts";
+import { readPostgresRecord, removeTables, startCounting } from "./record/postgres-record.ts";
 
 export interface DemoOptions {
   seconds: number;
@@ -71,6 +71,7 @@ export async function runDemo({ seconds, display, signal }: DemoOptions): Promis
     } finally {
       display.stop();
       await pool.end();
+      await removeTables(local.postgresUrl, local.servicePrincipal.clientId);
     }
   } finally {
     await local.close();

@@ -55,7 +55,8 @@ async function run(seconds: number): Promise<void> {
       { title: "The partner guide's checklist", checks: partnerChecks(evidence) },
     ];
     stdout.write(formatSummary(sections, colors));
-    for (const failure of evidence.tally.failures.slice(0, 10)) stdout.write(`\n  ${colors.red(failure)}`);
+    const failures = evidence.tally.failures.slice(0, 10).map((failure) => `  ${failure}\n`);
+    if (failures.length > 0) stdout.write(`\n${colors.bold("What failed")}\n${failures.join("")}`);
     const results = sections.flatMap(({ checks }) => checks.map(({ met }) => met)).filter((met) => met !== undefined);
     const missed = results.filter((met) => !met).length;
     stdout.write(

@@ -3,6 +3,7 @@ import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import { type Books, readBooks } from "../app/books.ts";
 import * as schema from "../app/schema.ts";
+import { orders } from "../app/schema.ts";
 
 /** What Postgres itself says in the end, asked straight and as a superuser: past the service, its pool and the front. */
 export interface PostgresRecord {
@@ -12,15 +13,21 @@ export interface PostgresRecord {
   statements: number | undefined;
 }
 
-/** Lets Postgres count from now on. */
+/** Lets Postgres count from now on, if it can. */
 export async function startCounting(postgresUrl: string): Promise<void> {
-  await withClient(postgresUrl, (client) => client.query("create extension if not exists pg_stat_statements"));
+  await withClient(postgresUrl, async (client) => {
+    if (await counts(client)) await client.query("create extension if not exists pg_stat_statements");
+  });
+}
+
+/** Takes away what the role has made: a server given by LAKEBASE_TEST_PG_URL outlives the demo, and meets it again. */
+export async function removeTables(postgresUrl: string, role: string): Promise<void> {
+  await withClient(postgresUrl, (client) => client.query(`drop owned by ${client.escapeIdentifier(role)} cascade`));
 }
 
 export async function readPostgresRecord(postgresUrl: string, role: string): Promise<PostgresRecord> {
   return withClient(postgresUrl, async (client) => {
     const database = drizzle({ client, schema });
-    const { orders } = schema;
     return {
       orders: await database
         .select({ id: orders.id, worker: orders.worker, number: orders.number })
@@ -33,14 +40,18 @@ export async function readPostgresRecord(postgresUrl: string, role: string): Pro
 }
 
 async function countStatements(client: pg.Client, role: string): Promise<number | undefined> {
-  const preloaded = await client.query("select current_setting('shared_preload_libraries') as libraries");
-  if (!String(preloaded.rows[0]?.libraries).includes("pg_stat_statements")) return undefined;
+  if (!(await counts(client))) return undefined;
   const { rows } = await client.query(
     `select sum(calls)::float8 as calls from pg_stat_statements
      where userid = (select oid from pg_roles where rolname = $1)`,
     [role],
   );
   return rows[0]?.calls ?? 0;
+}
+
+async function counts(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query("select current_setting('shared_preload_libraries') as libraries");
+  return String(rows[0]?.libraries).includes("pg_stat_statements");
 }
 
 async function withClient<Result>(url: string, work: (client: pg.Client) => Promise<Result>): Promise<Result> {
