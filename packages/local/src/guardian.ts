@@ -29,7 +29,5 @@ export function postGuardian(folder: string): Guardian {
   });
   child.on("error", () => {});
   child.stdin.on("error", () => {});
-  child.unref();
-  (child.stdin as unknown as { unref?: () => void }).unref?.();
   return { dismiss: () => void child.kill("SIGKILL") };
 }

@@ -59,12 +59,3 @@ test("closes the door until it is awake", async () => {
   lakebase.clock.advance(WAKE_MS);
   expect(await refusal(lakebase, { password })).toEqual({ accepted: true });
 });
-
-test("gives a credential the life of its knob, even one of a second", async () => {
-  const short = await startLocalLakebase({ log: () => {}, tokenLifeSeconds: 1, workspaceTokenLifeSeconds: 1000 });
-  const password = await credential(short);
-  expect(await refusal(short, { password })).toEqual({ accepted: true });
-  short.clock.advance(2_000);
-  expect(await refusal(short, { password })).toMatchObject({ message: expect.stringContaining("has expired") });
-  await short.close();
-});

@@ -79,8 +79,8 @@ test("leaves no file and no port behind when it is closed, twice", async () => {
   expect(await refusal(lakebase, { password: "x" })).toMatchObject({ code: "ECONNREFUSED" });
 });
 
-test("shows detection an ordinary Postgres in the plain profile", async () => {
-  const lakebase = await startLocalLakebase({ log: () => {}, profile: "plain" });
+test("shows detection an ordinary Postgres in the plain profile, and gives a credential the life of its knob", async () => {
+  const lakebase = await startLocalLakebase({ log: () => {}, profile: "plain", tokenLifeSeconds: 60 });
   const inspector = new pg.Client(lakebase.postgresUrl);
   await inspector.connect();
   const { rows } = await inspector.query(`SELECT current_setting('neon.lakebase_mode', true) AS mode,
@@ -90,9 +90,12 @@ test("shows detection an ordinary Postgres in the plain profile", async () => {
     (SELECT count(*)::int FROM pg_namespace WHERE nspname IN ('__db_system', 'neon')) AS schemas`);
   expect(rows).toEqual([{ mode: null, preloaded: "", roles: 0, extensions: 0, schemas: 0 }]);
   await inspector.end();
-  const owner = await openClient(lakebase, { password: await credential(lakebase) });
+  const password = await credential(lakebase);
+  const owner = await openClient(lakebase, { password });
   await owner.query("CREATE TABLE owned (id int)");
   await owner.end();
+  lakebase.clock.advance(61_000);
+  expect(await refusal(lakebase, { password })).toMatchObject({ message: expect.stringContaining("has expired") });
   await lakebase.close();
 });
 

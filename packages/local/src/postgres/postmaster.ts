@@ -24,7 +24,6 @@ export function startPostmaster(account: Account, options: { program: string; da
   });
   closeSync(output);
   child.on("error", () => {});
-  child.unref();
   const isGone = () => child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
 
   return {
@@ -43,7 +42,6 @@ export function startPostmaster(account: Account, options: { program: string; da
     },
     async stop() {
       if (isGone()) return;
-      child.ref();
       const gone = new Promise((resolve) => child.once("exit", resolve));
       // An immediate shutdown: no checkpoint of data that is about to be thrown away.
       child.kill("SIGQUIT");
