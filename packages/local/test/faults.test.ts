@@ -1,4 +1,6 @@
 import { once } from "node:events";
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { type LocalLakebase, startLocalLakebase } from "../src/index.ts";
 import { callWorkspace, createClient, credential, openClient, refusal, until } from "./clients.ts";
@@ -100,7 +102,9 @@ test.each(["accept", "ssl-request", "startup", "password"] as const)("hangs a lo
   await until(() => fault.hits === 1);
   const record = lakebase.logins.at(-1);
   if (phase === "startup" || phase === "password") expect(record?.outcome).toBe("pending");
-  (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+  if (stream instanceof TLSSocket) stream.destroy();
+  else stream.resetAndDestroy();
   expect(await outcome).toBe("failed");
   if (phase === "startup" || phase === "password") await until(() => record?.outcome === "dropped");
 });

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import type { Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -166,7 +167,8 @@ test("outlives clients that cut the connection in any phase", async () => {
     raw.resetAndDestroy();
   }
   const client = await openClient(lakebase, { password: await credential(lakebase) });
-  (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+  const { connection } = client as unknown as { connection: { stream: { _parent: Socket } } };
+  connection.stream._parent.resetAndDestroy();
   await until(() => lakebase.sessions() === 0);
   await until(() => lakebase.logins.every(({ outcome }) => outcome !== "pending"));
   const inspector = new pg.Client(lakebase.postgresUrl);
