@@ -103,6 +103,7 @@ export async function logIn(
   const home = route.readOnly && replica ? await replica().catch(() => undefined) : primary;
   const backend = home && (await dialBackend(home.address).catch(() => undefined));
   if (!backend) return refuse("compute-unreachable");
+  // Also long after the login: the client of a session may go without a word.
   attempt.signal.addEventListener("abort", () => backend.destroy());
   const startup = route.readOnly && !replica ? readOnlyStartup(packet) : packet;
   try {

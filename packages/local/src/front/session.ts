@@ -37,7 +37,6 @@ export function splice(
 ): Session {
   client.pipe(backend);
   backend.pipe(client);
-  client.once("close", () => backend.destroy());
   backend.once("close", () => client.end());
   return {
     home,
