@@ -58,10 +58,15 @@ export async function runDemo({ seconds, display, signal }: DemoOptions): Promis
       const atWork = AbortSignal.any([within, closingTime.signal]);
       const load = runLoad({ database, turnstile, tally, signal: atWork });
       const stage = { local, pool, turnstile, tally, tokens, say: display.say, signal: within };
-      const faults = await playFaults(stage, seconds).finally(() => {
-        closingTime.abort();
-        return load;
-      });
+      const faults = await playFaults(stage, seconds)
+        .catch((cause) => {
+          const late = within.aborted && !signal.aborted;
+          throw late ? new Error(`the faults were not over ${graceMs / 1000} s after their time`, { cause }) : cause;
+        })
+        .finally(() => {
+          closingTime.abort();
+          return load;
+        });
       display.stop();
 
       // First, so that every login has its outcome.

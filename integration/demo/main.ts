@@ -4,7 +4,7 @@ import { type CommandLine, help, parseCommandLine } from "./command-line.ts";
 import { runDemo } from "./demo.ts";
 import { createPlainLines } from "./output/plain-lines.ts";
 import { formatSummary } from "./output/summary.ts";
-import { dataChecks, partnerChecks, tokenChecks } from "./record/checks.ts";
+import { judge } from "./record/checks.ts";
 
 const { stdout, stderr } = process;
 const exitCodes = { SIGINT: 130, SIGTERM: 143 };
@@ -49,20 +49,9 @@ async function run(seconds: number): Promise<void> {
   try {
     const evidence = await runDemo({ seconds, display, signal: stop.signal });
     stop.signal.throwIfAborted();
-    const sections = [
-      { title: "Tokens, by the server's record", checks: tokenChecks(evidence) },
-      { title: "Data, by Postgres's record", checks: dataChecks(evidence) },
-      { title: "The partner guide's checklist", checks: partnerChecks(evidence) },
-    ];
-    stdout.write(formatSummary(sections, colors));
-    const failures = evidence.tally.failures.slice(0, 10).map((failure) => `  ${failure}\n`);
-    if (failures.length > 0) stdout.write(`\n${colors.bold("What failed")}\n${failures.join("")}`);
-    const results = sections.flatMap(({ checks }) => checks.map(({ met }) => met)).filter((met) => met !== undefined);
-    const missed = results.filter((met) => !met).length;
-    stdout.write(
-      `\n${missed === 0 ? `All ${results.length}` : `${missed} of ${results.length}`} checks are${missed === 0 ? "" : " not"} met.\n`,
-    );
-    if (missed > 0) process.exitCode = 1;
+    const sections = judge(evidence);
+    stdout.write(formatSummary(sections, evidence.tally.failures, colors));
+    if (sections.some(({ checks }) => checks.some(({ met }) => met === false))) process.exitCode = 1;
   } catch (error) {
     stderr.write(`${stop.signal.aborted ? stop.signal.reason.message : ((error as Error).stack ?? String(error))}\n`);
     process.exitCode ??= 1;
