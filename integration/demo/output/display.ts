@@ -1,4 +1,5 @@
 import type { Figures } from "./figures.ts";
+import { inSeconds } from "./numbers.ts";
 
 /** Where the demo tells how it goes. */
 export interface Display {
@@ -10,7 +11,7 @@ export interface Display {
   stop(): void;
 }
 
-/** ` 4.2 s `, or room for it as long as nothing has started. */
+/** `  4.2 s  `, or room for it as long as nothing has started. */
 export function timestamp(figures: Figures | undefined): string {
-  return `${figures ? figures.elapsedSeconds.toFixed(1).padStart(6) : "      "} ${figures ? "s" : " "}  `;
+  return `${figures ? inSeconds(figures.elapsedSeconds * 1000) : ""}  `.padStart(9);
 }

@@ -24,7 +24,7 @@ function describe(figures: Figures): string {
     `${grouped(statements)} queries`,
     `${failures} failed`,
     `${loginsAccepted} logins`,
-    `${tokensMinted} ${tokensMinted === 1 ? "token" : "tokens"} (${token?.status ?? "none"})`,
+    `${tokensMinted} ${tokensMinted === 1 ? "token" : "tokens"}, ${token?.status ?? "none"}`,
     applicationNames.join(" "),
   ].join(", ");
 }
