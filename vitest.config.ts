@@ -5,6 +5,7 @@ import { defineConfig } from "vitest/config";
 // packs, installs and runs them as a user gets them; `slow` is what `npm run test:all` adds.
 export default defineConfig({
   test: {
+    allowOnly: false,
     projects: [
       {
         define: { __PACKAGE_VERSION__: JSON.stringify("0.0.0-test") },

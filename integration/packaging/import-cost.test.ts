@@ -10,8 +10,17 @@ const execute = promisify(execFile);
 const { folder } = inject("consumer");
 
 describe("importing core", () => {
-  test("loads one file, and of Node only what costs nothing", async () => {
-    expect(await loads("@x/lakebase-core")).toEqual(["node:diagnostics_channel", "@x/lakebase-core/dist/index.mjs"]);
+  test("loads its entry, what the entries share, and of Node only what costs nothing", async () => {
+    expect(await loads("@x/lakebase-core")).toEqual([
+      "node:diagnostics_channel",
+      "@x/lakebase-core/dist/index.mjs",
+      expect.stringMatching(/^@x\/lakebase-core\/dist\/shared-[\w-]+\.mjs$/),
+    ]);
+  });
+
+  test("adds the seam's one file to the driver", async () => {
+    const more = await loads("@x/lakebase-core/pg", "@x/lakebase-core", "pg");
+    expect(more.filter((module) => module.startsWith("@x/"))).toEqual(["@x/lakebase-core/dist/pg.mjs"]);
   });
 
   test("adds less than 10 kB, minified and compressed, to an application that has the driver", async () => {

@@ -12,10 +12,12 @@ const coreFloors: readonly (readonly string[])[] = [
   [
     "application-name.ts",
     "config.ts",
+    "config/*",
     "connection-string.ts",
     "expiry.ts",
     "host.ts",
     "login-errors.ts",
+    "options.ts",
     "target.ts",
     "workspace-auth.ts",
   ],
@@ -42,7 +44,15 @@ const packages = readdirSync(join(repository, "packages"), { withFileTypes: true
 describe("every package", () => {
   test.each(packages)("%s has the outline of the house", (folder) => {
     const names = readdirSync(join(repository, "packages", folder)).filter((name) => !ignored.has(name));
-    expect(names.sort()).toEqual(["README.md", "package.json", "src", "test", "tsconfig.json", "tsdown.config.ts"]);
+    expect(names.sort()).toEqual([
+      "README.md",
+      "package.json",
+      "src",
+      "test",
+      "tsconfig.build.json",
+      "tsconfig.json",
+      "tsdown.config.ts",
+    ]);
   });
 
   test.each(packages)("%s is named after its folder", (folder) => {
