@@ -39,6 +39,10 @@ describe("planExpiry", () => {
     expect(plan.hardAgeMs).toBe(4.5 * minute);
   });
 
+  test("lets the margin of a token of 40 seconds take no more than a quarter of its life", () => {
+    expect(planExpiry(start, 40_000, 0)).toMatchObject({ softAgeMs: 20_000, hardAgeMs: 30_000 });
+  });
+
   test("leaves what does not end fresh for ever", () => {
     const plan = planExpiry(start, Number.POSITIVE_INFINITY, 0.5);
     expect(phaseOf(plan, later(10 * 365 * 24 * hour))).toBe("fresh");

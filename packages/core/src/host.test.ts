@@ -80,6 +80,8 @@ describe("parseLakebaseHost", () => {
     "ep-a-b-c.database.us-west-2.cloud.databricks.com..",
     "ep-a-b-c.database.us-west-2.evilcloud.databricks.com",
     "ep-a-b-c.database.us-west-2.cloud-databricks.com",
+    "ep-a-b-c.databasexcloud.databricks.com",
+    "ep-a-b-c.database.us-west-2xcloud.databricks.com",
     "ep-a-b-c.database.us-west-2.cloud.databricks.com:5432",
     "ep-a-b-c.database.us-west-2.cloud.databricks.com/x",
     "ep-a-b-c.database.us-west-2.cloud.databricks.com@evil.example",

@@ -661,6 +661,17 @@ describe("a token cache", () => {
       expect(events).toEqual([]);
     });
 
+    test("keeps no answer that comes in the same moment", async () => {
+      const { cache, get, last, minted, events } = setUp({ hostile: true });
+      const login = get();
+      await settle();
+      cache.close();
+      last().resolve(minted("late"));
+      await login.done;
+      expect(cache.snapshot()).toMatchObject({ phase: "none", refreshes: 0 });
+      expect(events).toEqual([]);
+    });
+
     test("ends the wait of those who have a token that is about to end", async () => {
       const { cache, clock, prime, get } = setUp();
       await prime();

@@ -1,0 +1,75 @@
+import { describe, expect, test } from "vitest";
+import type { LakebaseError } from "../errors.ts";
+import { createLakebase } from "../lakebase.ts";
+import { splitOptions } from "./driver-options.ts";
+
+const lakebase = createLakebase({ env: {} });
+const split = (options: object, kind: "pool" | "client" = "pool") => splitOptions(options, kind);
+
+function problems(options: object, kind: "pool" | "client" = "pool") {
+  try {
+    split(options, kind);
+  } catch (error) {
+    expect(error).toMatchObject({ code: "ERR_LAKEBASE_CONFIG" });
+    return (error as LakebaseError).problems ?? [];
+  }
+  return [];
+}
+
+describe("splitOptions", () => {
+  test("tells the handle's options, the pool's own and the driver's", () => {
+    const endpoint = "projects/a/branches/b/endpoints/c";
+    expect(split({ endpoint, database: "orders", max: 5, statement_timeout: 100, keepAlive: undefined })).toEqual({
+      lakebase: undefined,
+      handle: { endpoint, database: "orders" },
+      scope: { database: "orders" },
+      driver: { max: 5, statement_timeout: 100 },
+    });
+  });
+
+  test("leaves target and identity to a handle that is given", () => {
+    expect(split({ lakebase, database: "orders", max: 5 })).toMatchObject({ lakebase, scope: { database: "orders" } });
+    expect(problems({ lakebase, endpoint: "x", user: "y", env: {} })).toMatchObject([
+      { option: "endpoint", message: expect.stringContaining("createLakebase()") },
+      { option: "user" },
+      { option: "env" },
+    ]);
+    expect(problems({ lakebase, endpoint: undefined })).toEqual([]);
+  });
+
+  test.each([
+    ["application_name", "`applicationName`"],
+    ["connectionTimeoutMillis", "`connectTimeoutMs`"],
+    ["stream", "`hostAddress`"],
+    ["Client", "set by this library"],
+    ["Promise", "not an option"],
+    ["rejectUnauthorized", "always verified"],
+    ["sslmode", "always verified"],
+    ["binary", "not an option"],
+    ["constructor", "not an option"],
+    ["toString", "not an option"],
+  ])("refuses `%s` and says what to do", (option, hint) => {
+    expect(problems({ [option]: "x" })).toEqual([{ option, message: expect.stringContaining(hint) }]);
+  });
+
+  test("refuses a pool's option for a single client", () => {
+    expect(problems({ max: 5 }, "client")).toMatchObject([{ option: "max" }]);
+  });
+
+  test.each([
+    [{ max: 0 }, "max"],
+    [{ max: 1.5 }, "max"],
+    [{ max: "10" }, "max"],
+    [{ min: -1 }, "min"],
+    [{ max: 2, min: 3 }, "min"],
+    [{ maxLifetimeSeconds: -1 }, "maxLifetimeSeconds"],
+    [{ maxLifetimeSeconds: Number.NaN }, "maxLifetimeSeconds"],
+    [{ maxLifetimeSeconds: 300_000 }, "maxLifetimeSeconds"],
+  ])("refuses %j", (options, option) => {
+    expect(problems(options)).toMatchObject([{ option }]);
+  });
+
+  test("lists every problem in one error", () => {
+    expect(problems({ max: 0, min: -1, x: 1 })).toHaveLength(3);
+  });
+});
