@@ -18,7 +18,7 @@ const verifiedModes = ["require", "verify-ca", "verify-full"];
 /** What is wrong with an `sslmode`, or `undefined`. */
 export function sslModeProblem(mode: string): string | undefined {
   if (verifiedModes.includes(mode)) return undefined;
-  return `sslmode=${printable(mode)} is refused: without verified TLS anybody could read the token; leave it out or use verify-full`;
+  return `sslmode=${printable(mode)} is refused, because TLS must be verified; leave it out or use verify-full`;
 }
 
 /**
@@ -35,8 +35,16 @@ export function parseConnectionString(text: string): { fields: ConnectionStringF
     problem("must begin with postgresql://");
     return { fields, problems };
   }
-  if (authority[1]?.slice(authority[1].lastIndexOf("@") + 1).includes(",")) {
-    problem("names several hosts; give one");
+  const address = authority[1]?.slice(authority[1].lastIndexOf("@") + 1) ?? "";
+  const broken = address.includes(",")
+    ? "names several hosts; give one"
+    : address === "" || address.startsWith(":")
+      ? "names no host"
+      : text.includes("#")
+        ? "holds a #; percent-encode it as %23"
+        : undefined;
+  if (broken) {
+    problem(broken);
     return { fields, problems };
   }
   let url: URL;
@@ -46,7 +54,7 @@ export function parseConnectionString(text: string): { fields: ConnectionStringF
     const [base = "", ...query] = text.replace(/^postgres(?:ql)?:/i, "https:").split("?");
     url = new URL([base, ...query.map((part) => part.replaceAll("+", "%2B"))].join("?"));
   } catch {
-    problem("is not a valid URL; percent-encode user, password and database (an e-mail's @ is %40)");
+    problem("is not a valid URL; percent-encode its parts (@ is %40)");
     return { fields, problems };
   }
   const decoded = (name: string, value: string): string | undefined => {
@@ -68,6 +76,10 @@ export function parseConnectionString(text: string): { fields: ConnectionStringF
   set("database", decoded("database", url.pathname.slice(1)));
 
   for (const [name, value] of url.searchParams) {
+    if (name !== "sslmode" && url.searchParams.getAll(name).some((other) => other !== value)) {
+      problem(`has two values for ${printable(name)}`);
+      break;
+    }
     switch (name) {
       case "hostaddr":
         set("hostAddress", value);
@@ -86,7 +98,7 @@ export function parseConnectionString(text: string): { fields: ConnectionStringF
         }
         break;
       default:
-        problem(`has a parameter that is not read, ${printable(name)}; give it as an option of the driver`);
+        problem(`has a parameter that is not read, ${printable(name)}`);
     }
   }
   return { fields, problems };

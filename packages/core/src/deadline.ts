@@ -24,6 +24,10 @@ export async function withDeadline<T>(deadline: Deadline, run: (signal: AbortSig
   try {
     controller.signal.throwIfAborted();
     return await Promise.race([run(controller.signal), aborted(controller.signal)]);
+  } catch (error) {
+    // What the work has begun besides must not go on for nobody.
+    controller.abort(error);
+    throw error;
   } finally {
     cancelTimer();
     signal?.removeEventListener("abort", forward);

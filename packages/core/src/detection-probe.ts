@@ -15,7 +15,7 @@ export const probe = `select
 export function readEvidence(result: unknown): LakebaseDetection {
   const rows = Array.isArray(result) ? result : (result as { rows?: unknown } | undefined)?.rows;
   const row = (Array.isArray(rows) ? rows[0] : undefined) as Record<string, unknown> | undefined;
-  if (row === undefined) {
+  if (typeof row !== "object" || row === null) {
     throw new TypeError("detectLakebase: the query function must answer an array of rows, or an object with `rows`");
   }
   const libraries =

@@ -60,8 +60,8 @@ export class LakebaseError extends Error {
   override readonly name = "LakebaseError";
   readonly code: LakebaseErrorCode;
   readonly retryable: boolean;
-  readonly problems?: readonly ConfigProblem[];
-  readonly retryAfterMs?: number;
+  declare readonly problems?: readonly ConfigProblem[];
+  declare readonly retryAfterMs?: number;
 
   constructor(code: LakebaseErrorCode, message: string, details: LakebaseErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -95,6 +95,9 @@ export function isLakebaseError(error: unknown, code?: LakebaseErrorCode): error
   return typeof actual === "string" && actual.startsWith("ERR_LAKEBASE_") && (code === undefined || actual === code);
 }
 
+/** An AggregateError may hold thousands, and a chain may be a circle. */
+const longestChain = 32;
+
 /**
  * An error and everything that it wraps, outermost first. ORMs hide the driver's error in `cause` (Drizzle, TypeORM),
  * `parent` and `original` (Sequelize), `driverError` (TypeORM) or `errors` (Node's AggregateError).
@@ -102,13 +105,13 @@ export function isLakebaseError(error: unknown, code?: LakebaseErrorCode): error
 export function errorChain(error: unknown): object[] {
   const chain: object[] = [];
   const queue: unknown[] = [error];
-  while (queue.length > 0 && chain.length < 32) {
+  while (queue.length > 0 && chain.length < longestChain) {
     const current = queue.shift();
     if (typeof current !== "object" || current === null || chain.includes(current)) continue;
     chain.push(current);
     const links = current as Record<string, unknown>;
     queue.push(links.cause, links.parent, links.original, links.driverError);
-    if (Array.isArray(links.errors)) queue.push(...links.errors);
+    if (Array.isArray(links.errors)) queue.push(...links.errors.slice(0, longestChain));
   }
   return chain;
 }

@@ -66,9 +66,11 @@ const lakebaseChannel = channel(lakebaseChannelName);
  */
 export function publishEvent(event: LakebaseEvent, listener: ((event: LakebaseEvent) => void) | undefined): void {
   if (lakebaseChannel.hasSubscribers) lakebaseChannel.publish(event);
+  // A listener that fails, at once or later, must not turn a good login into a failed one.
+  const ignore = () => {};
   try {
-    listener?.(event);
+    Promise.resolve(listener?.(event)).catch(ignore);
   } catch {
-    // A listener that throws must not turn a good login into a failed one.
+    ignore();
   }
 }

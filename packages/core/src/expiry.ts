@@ -34,7 +34,7 @@ const clockToleranceMs = 2000;
  */
 export function planExpiry(requestedAt: Instant, lifetimeMs: number, jitter: number): ExpiryPlan {
   const softMargin = Math.min(lifetimeMs / 2, 20 * minute);
-  const hardMargin = Math.min(Math.max(30_000, lifetimeMs * 0.02), lifetimeMs / 4);
+  const hardMargin = Math.min(Math.max(30_000, lifetimeMs * 0.02), lifetimeMs / 4, softMargin / 2);
   return {
     requestedAt,
     lifetimeMs,
@@ -53,7 +53,8 @@ function ageOf(plan: ExpiryPlan, now: Instant): number {
 
 export function phaseOf(plan: ExpiryPlan, now: Instant): TokenPhase {
   const age = ageOf(plan, now);
-  if (age >= plan.lifetimeMs) return "expired";
+  // Written so that a life which is no number is over.
+  if (!(age < plan.lifetimeMs)) return "expired";
   if (age >= plan.hardAgeMs) return "closing";
   return age >= plan.softAgeMs ? "stale" : "fresh";
 }
@@ -95,8 +96,9 @@ export function backoffMs(failures: number, baseMs: number, capMs: number, rando
 export function parseRetryAfter(header: string | undefined, serverNow: number): number | undefined {
   if (header === undefined || header.trim() === "") return undefined;
   const text = header.trim();
-  const delay = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text) - serverNow;
-  if (!Number.isFinite(delay)) return undefined;
+  const date = /^[A-Z][a-z]+day,? |^[A-Z][a-z]{2},? /.test(text) ? Date.parse(text) - serverNow : Number.NaN;
+  const delay = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : date;
+  if (Number.isNaN(delay)) return undefined;
   return Math.min(Math.max(delay, 0), maxRetryAfterMs);
 }
 

@@ -1,18 +1,17 @@
 import type { FullClock } from "./clock.ts";
-import {
-  type CertificateSource,
-  type PoolScope,
-  type ResolvedConfig,
-  type ResolvedScope,
-  resolveScope,
-} from "./config.ts";
+import type { CertificateSource } from "./config/certificates.ts";
+import { passwordProblem } from "./config/identity-group.ts";
+import { type ResolvedScope, resolveScope } from "./config/scope.ts";
+import type { ResolvedConfig } from "./config.ts";
 import { withDeadline } from "./deadline.ts";
 import { type ConfigProblem, configError, errorCode, LakebaseError } from "./errors.ts";
 import type { LakebaseEventBody } from "./events.ts";
 import { maxLifetimeMs, unknownLifetimeMs } from "./expiry.ts";
-import { normalizeHost, parseLakebaseHost } from "./host.ts";
+import { hostProblem, normalizeHost, parseLakebaseHost } from "./host.ts";
 import { type HttpSettings, sendRequest } from "./http.ts";
 import { authFromEnvironment } from "./identity/environment.ts";
+import { isTokenText } from "./identity/token-answer.ts";
+import type { PoolScope } from "./options.ts";
 import { createSecret, isSecret, type Secret } from "./secret.ts";
 import type { Target } from "./target.ts";
 import { createPostgresTls, readCertificates, type VerifiedTls } from "./tls.ts";
@@ -181,28 +180,29 @@ export class Handle {
   }
 
   health(): LakebaseHealth {
-    const { phase, expiresAt, refreshing, refreshes, failures, lastErrorCode } = this.#credentials.snapshot();
+    const { phase, expiresAt, refreshing, refreshes, failures } = this.#credentials.snapshot();
     const refused = this.#refusal !== undefined && this.#parts.clock.monotonic() < this.#refusal.until;
     const valid = phase === "fresh" || phase === "stale" || phase === "closing";
+    const trouble = [this.#credentials, this.#workspaceTokens, this.#hosts, this.#user]
+      .map((cache) => cache.snapshot().lastErrorCode)
+      .find((code) => code !== undefined);
     const status = this.#closed
       ? "closed"
-      : refused
+      : refused || (!valid && trouble !== undefined)
         ? "failing"
-        : valid
-          ? phase === "fresh"
+        : phase === "none"
+          ? this.#logins > 0
             ? "ready"
-            : "stale"
-          : failures > 0
-            ? "failing"
-            : this.#parts.config.identity.kind === "native" && this.#logins > 0
-              ? "ready"
-              : "new";
+            : "new"
+          : phase === "fresh"
+            ? "ready"
+            : "stale";
     return {
       status,
       target: this.#parts.label,
       token: valid && expiresAt ? { expiresAt, remainingMs: expiresAt.getTime() - this.#parts.clock.now() } : undefined,
       refreshing,
-      lastErrorCode: refused ? errorCode(this.#refusal?.cause) : lastErrorCode,
+      lastErrorCode: refused ? errorCode(this.#refusal?.cause) : trouble,
       counts: {
         logins: this.#logins,
         loginsRejected: this.#loginsRejected,
@@ -273,17 +273,21 @@ export class Handle {
     if (typeof text !== "string" || text === "") {
       throw configError([{ option: "password", message: "is a function that answered no password" }]);
     }
+    const problem = passwordProblem(text);
+    if (problem) throw configError([{ option: "password", message: `is a function whose answer ${problem}` }]);
     return { password: createSecret(text), expiresAt: undefined, fromCache: false };
   }
 
   async #hostFor(scope: ResolvedScope, signal: AbortSignal): Promise<string> {
-    const { host, trustedHosts, identity } = this.#parts.config;
+    const { host, identity } = this.#parts.config;
     const hostKind = host === undefined ? undefined : parseLakebaseHost(host);
     if (host !== undefined && (scope.access === "read-write" || hostKind?.readOnly || identity.kind === "native"))
       return host;
     const { cached } = await this.#hosts.get({ signal });
     const told = scope.access === "read-only" ? cached.value.readOnly : cached.value.readWrite;
     if (told === undefined) {
+      // It may have one later: a young endpoint, or replicas that are enabled now.
+      this.#hosts.invalidate((value) => value === cached.value);
       throw new LakebaseError(
         "ERR_LAKEBASE_NOT_FOUND",
         `${this.#parts.label} has no ${scope.access} host${scope.access === "read-only" ? ": readable secondaries are not enabled for it" : " yet"}`,
@@ -292,7 +296,13 @@ export class Handle {
     }
     // The workspace was verified by TLS and asked for this very target, so its answer is trusted; but not to be a pooler.
     const name = normalizeHost(told);
-    if (parseLakebaseHost(name)?.pooled && !trustedHosts.has(name)) {
+    if (hostProblem(name)) {
+      throw new LakebaseError(
+        "ERR_LAKEBASE_BAD_RESPONSE",
+        `${this.#parts.label}: the workspace names a host that is none`,
+      );
+    }
+    if (parseLakebaseHost(name)?.pooled) {
       throw new LakebaseError(
         "ERR_LAKEBASE_HOST_REFUSED",
         `${this.#parts.label}: the workspace names the pooler ${name}, which does not accept tokens`,
@@ -303,8 +313,10 @@ export class Handle {
 
   async #userName(signal: AbortSignal): Promise<string> {
     const { identity } = this.#parts.config;
-    const known = identity.user ?? this.#auth?.user;
-    return known ?? (await this.#user.get({ signal })).cached.value;
+    const user = identity.user ?? this.#auth?.user ?? (await this.#user.get({ signal })).cached.value;
+    // A zero byte would end the field in the startup packet, and what follows would be the next parameter.
+    if (user.includes("\0")) throw configError([{ option: "user", message: "holds a control character" }]);
+    return user;
   }
 
   loginAccepted(grant: LoginGrant): void {
@@ -365,11 +377,18 @@ export class Handle {
     if (!this.#auth || workspaceHost === undefined) throw configError(this.#missing);
     const requestedAt = this.#parts.clock.now();
     const http = await this.#httpSettings();
-    const { token, lifetimeMs = unknownLifetimeMs }: WorkspaceToken = await this.#auth.getToken({
+    const answer: unknown = await this.#auth.getToken({
       workspaceHost,
       signal,
       request: (purpose, request) => sendRequest(request, { purpose, signal, holdProcess: !background }, http),
     });
+    const { token, lifetimeMs = unknownLifetimeMs } = Object(answer) as Partial<WorkspaceToken>;
+    if (!isSecret(token) || !isTokenText(token.reveal()) || Number.isNaN(lifetimeMs)) {
+      throw new LakebaseError(
+        "ERR_LAKEBASE_UNAUTHENTICATED",
+        `the identity ${this.#auth.kind} answered no usable token for ${workspaceHost}`,
+      );
+    }
     const bounded = Math.min(lifetimeMs, maxLifetimeMs);
     return { value: token, lifetimeMs: bounded, expiresAt: requestedAt + bounded };
   }
@@ -412,8 +431,8 @@ export class Handle {
 
   #postgresTls(): Promise<(servername: string) => VerifiedTls> {
     this.#tls ??= (async () => {
-      const ca = await this.#certificates(this.#parts.config.sslCa, "ssl.ca", "PGSSLROOTCERT");
-      return createPostgresTls(ca, this.#parts.config.sslMinVersion);
+      const ca = await this.#certificates(this.#parts.config.ssl.ca, "ssl.ca", "PGSSLROOTCERT");
+      return createPostgresTls(ca, this.#parts.config.ssl.minVersion);
     })();
     return this.#forgetFailure(this.#tls, () => {
       this.#tls = undefined;

@@ -57,15 +57,13 @@ export async function sendRequest(
     ...request.headers,
     ...(request.body === undefined ? {} : { "content-length": String(Buffer.byteLength(request.body)) }),
   };
-  let response: RawResponse;
   try {
-    response = await send(url, { ...request, headers }, call, settings);
+    return readJson(await send(url, { ...request, headers }, call, settings), where, settings);
   } catch (error) {
     if (error instanceof LakebaseError) throw error;
     if (call.signal.aborted) throw call.signal.reason;
     throw networkError(error, where);
   }
-  return readJson(response, where, settings);
 }
 
 type Send = (
@@ -228,20 +226,21 @@ const tlsCode =
   /^(?:ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|EPROTO)/;
 
 function networkError(error: unknown, where: string): LakebaseError {
-  const code = errorChain(error)
-    .map((link) => (link as NodeJS.ErrnoException).code)
-    .find((link) => typeof link === "string");
-  if (code !== undefined && tlsCode.test(code)) {
+  const chain = errorChain(error) as NodeJS.ErrnoException[];
+  const coded = chain.find(({ code }) => typeof code === "string" && /^[A-Z0-9_]+$/.test(code));
+  const code = coded?.code ?? "unknown error";
+  // Only the system's own error is kept: others quote the header that they did not like, and the token in it.
+  const cause = coded && (/^E[A-Z]+$/.test(code) || tlsCode.test(code)) ? coded : undefined;
+  if (tlsCode.test(code)) {
     return new LakebaseError(
       "ERR_LAKEBASE_TLS",
       `${where} refused: the certificate of the server could not be verified (${code}); nothing was sent. A private CA can be named with \`workspaceCa\` or LAKEBASE_WORKSPACE_CA`,
-      { cause: error },
+      { cause },
     );
   }
-  const unknownName = code === "ENOTFOUND";
-  return new LakebaseError(
-    "ERR_LAKEBASE_UNAVAILABLE",
-    `${where} failed: ${unknownName ? "the host name does not resolve" : "the connection failed"} (${code ?? "unknown error"})`,
-    { cause: error, retryable: true },
-  );
+  const what = code === "ENOTFOUND" ? "the host name does not resolve" : "the connection failed";
+  return new LakebaseError("ERR_LAKEBASE_UNAVAILABLE", `${where} failed: ${what} (${code})`, {
+    cause,
+    retryable: true,
+  });
 }

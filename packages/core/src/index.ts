@@ -1,6 +1,5 @@
 export { formatApplicationName, type PartnerApplicationName } from "./application-name.ts";
 export type { Clock } from "./clock.ts";
-export type { Claim, LakebaseOptions, PoolScope } from "./config.ts";
 export { type DetectionQuery, detectLakebase, type LakebaseDetection } from "./detect.ts";
 export {
   type ConfigProblem,
@@ -18,6 +17,7 @@ export { type ClientCredentialsOptions, clientCredentials } from "./identity/cli
 export { personalAccessToken } from "./identity/personal-access-token.ts";
 export { createLakebase, type Lakebase } from "./lakebase.ts";
 export { isLoginRejected } from "./login-errors.ts";
+export type { Claim, LakebaseOptions, PoolScope } from "./options.ts";
 export type { Secret } from "./secret.ts";
 export type { VerifiedTls } from "./tls.ts";
 export type {

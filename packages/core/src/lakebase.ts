@@ -1,16 +1,11 @@
 import { completeClock } from "./clock.ts";
-import {
-  type LakebaseOptions,
-  type PoolScope,
-  type ResolvedConfig,
-  type ResolvedScope,
-  resolveConfig,
-  resolveScope,
-} from "./config.ts";
+import { type ResolvedScope, resolveScope } from "./config/scope.ts";
+import { type ResolvedConfig, resolveConfig } from "./config.ts";
 import { configError } from "./errors.ts";
 import { type LakebaseEventBody, publishEvent } from "./events.ts";
 import type { ConnectionSettings, Credential, Handle, HandleParts, LakebaseHealth } from "./handle.ts";
 import type { Dial, logIn } from "./login.ts";
+import type { LakebaseOptions, PoolScope } from "./options.ts";
 import type { Secret } from "./secret.ts";
 import { targetLabel } from "./target.ts";
 import { packageVersion } from "./version.ts";

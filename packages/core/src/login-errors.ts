@@ -8,21 +8,29 @@ import { errorChain, isLakebaseError } from "./errors.ts";
  */
 export type LoginFailure = "rejected" | "waking" | "other";
 
+/** Codes under which a login itself is refused; the same text under another code is somebody else's. */
+const loginCodes = /^(?:28...|XX000)$/;
+
 /**
  * The SQLSTATEs and texts by which Lakebase and Postgres refuse a login, first match wins. Provisioned instances answer
  * with Postgres's own codes; the Autoscaling proxy sends `XX000` for everything, so its texts decide. A new text from a
  * live server is one more row.
  */
-const serverErrors: readonly { readonly code?: RegExp; readonly text?: RegExp; readonly meaning: LoginFailure }[] = [
+const serverErrors: readonly { readonly code: RegExp; readonly text?: RegExp; readonly meaning: LoginFailure }[] = [
   // A young branch to which the identity has not spread yet: seen for up to a minute, although the token is good.
-  { text: /External authorization failed/i, meaning: "waking" },
-  { text: /Failed to acquire permit to connect|Too many database connection attempts/i, meaning: "waking" },
+  { code: loginCodes, text: /External authorization failed/i, meaning: "waking" },
   {
-    text: /Couldn't connect to compute node|(?:endpoint|compute).*(?:starting|temporarily unavailable)/i,
+    code: loginCodes,
+    text: /Failed to acquire permit to connect|Too many database connection attempts/i,
     meaning: "waking",
   },
-  { code: /^57P03$/, meaning: "waking" },
-  { text: /JWT token has expired|not a valid JWT encoding|Failed to decode token/i, meaning: "rejected" },
+  { code: loginCodes, text: /Couldn't connect to compute node|temporarily unavailable/i, meaning: "waking" },
+  { code: /^(?:57P03|08...)$/, meaning: "waking" },
+  {
+    code: loginCodes,
+    text: /JWT token has expired|not a valid JWT encoding|Failed to decode token/i,
+    meaning: "rejected",
+  },
   { code: /^28(?:P01|000)$/, meaning: "rejected" },
   { code: /^XX000$/, text: /password authentication failed|Invalid authorization/i, meaning: "rejected" },
 ];
@@ -33,16 +41,12 @@ const wakingCodes = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT",
 const closedEarly = /^Connection terminated unexpectedly$/;
 
 export function classifyLoginError(error: unknown): LoginFailure {
-  const { code, message } = error as { code?: unknown; message?: unknown };
+  const { code, message } = Object(error) as { code?: unknown; message?: unknown };
   const text = typeof message === "string" ? message : "";
-  if (typeof code === "string" && wakingCodes.has(code)) return "waking";
-  if (code === undefined && closedEarly.test(text)) return "waking";
-  for (const row of serverErrors) {
-    if (row.code && !(typeof code === "string" && row.code.test(code))) continue;
-    if (row.text && !row.text.test(text)) continue;
-    return row.meaning;
-  }
-  return "other";
+  if (code === undefined) return closedEarly.test(text) ? "waking" : "other";
+  if (typeof code !== "string") return "other";
+  if (wakingCodes.has(code)) return "waking";
+  return serverErrors.find((row) => row.code.test(code) && (row.text?.test(text) ?? true))?.meaning ?? "other";
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { ResolvedScope } from "./config.ts";
+import type { ResolvedScope } from "./config/scope.ts";
 import { pause, withDeadline } from "./deadline.ts";
 import { errorCode, LakebaseError } from "./errors.ts";
 import { backoffMs } from "./expiry.ts";

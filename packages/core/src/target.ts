@@ -11,7 +11,7 @@ const endpointName = new RegExp(`^projects/(${id})/branches/(${id})/endpoints/($
 /** How the resource name of an endpoint is written. */
 export const endpointForm = "projects/<project>/branches/<branch>/endpoints/<endpoint>";
 /** Neon-style uids (`ep-cool-river-a1b2c3d4`): they name a host, and the API answers 404 to them. */
-const endpointUid = /^ep-[a-z]+-[a-z]+-[a-z0-9]+$/;
+const endpointUid = /^ep-[a-z]+-[a-z]+-[a-z0-9]{8}$/;
 
 /** Reads the resource name of an Autoscaling endpoint. */
 export function parseEndpoint(text: string): Parsed<Target> {

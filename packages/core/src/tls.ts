@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { SecureContext } from "node:tls";
-import type { CertificateSource } from "./config.ts";
+import type { CertificateSource } from "./config/certificates.ts";
 import { configError } from "./errors.ts";
 
 /** TLS options for a Postgres connection; everything that a driver passes on to `tls.connect`. */
@@ -11,6 +11,8 @@ export interface VerifiedTls {
   /** Shared by all connections of a handle: parsing the roots for each costs 60 kB and half of the time to connect. */
   readonly secureContext: SecureContext;
 }
+
+const certificateBlock = /-----BEGIN [A-Z0-9 ]*CERTIFICATE-----[^-]+-----END [A-Z0-9 ]*CERTIFICATE-----/g;
 
 /**
  * The text of a certificate bundle.
@@ -31,7 +33,7 @@ export async function readCertificates(
     const code = (error as NodeJS.ErrnoException).code ?? "unknown error";
     throw problem(`the certificate file ${source.file} cannot be read (${code})`);
   }
-  if (!text.includes("-----BEGIN ")) throw problem(`the file ${source.file} holds no PEM certificate`);
+  if (!text.match(certificateBlock)) throw problem(`the file ${source.file} holds no PEM certificate`);
   return [text];
 }
 
@@ -52,9 +54,12 @@ export async function createPostgresTls(
   ca: readonly string[] | undefined,
   minVersion: "TLSv1.2" | "TLSv1.3",
 ): Promise<(servername: string) => VerifiedTls> {
-  const { createSecureContext } = await import("node:tls");
+  const [{ createSecureContext }, { X509Certificate }] = await Promise.all([import("node:tls"), import("node:crypto")]);
   let secureContext: SecureContext;
   try {
+    // OpenSSL passes over what it cannot read, and would then trust nobody without saying why.
+    for (const pem of ca?.flatMap((bundle) => bundle.match(certificateBlock) ?? [bundle]) ?? [])
+      new X509Certificate(pem);
     secureContext = createSecureContext({ minVersion, ...(ca ? { ca: [...ca] } : {}) });
   } catch (error) {
     throw configError([

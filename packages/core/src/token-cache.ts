@@ -6,6 +6,7 @@ import {
   backoffMs,
   type ExpiryPlan,
   type Instant,
+  maxRetryAfterMs,
   phaseOf,
   planExpiry,
   remainingMs,
@@ -66,6 +67,8 @@ interface Flight<Value> {
   readonly promise: Promise<CachedToken<Value>>;
   /** Callers that cannot go on without it. While there are any, it tries again after a failure. */
   waiters: number;
+  /** Callers that want its answer, but not another try. */
+  watchers: number;
 }
 
 /** The longest that one try takes. */
@@ -119,6 +122,8 @@ export class TokenCache<Value> {
     if (!this.#staleTold) {
       this.#staleTold = true;
       this.#emit({ type: "stale", expiresAt: current.expiresAt });
+      // A listener may do anything, also close the handle.
+      this.#throwIfClosed();
     }
     if (!this.#flight && this.#spacingMs(false) <= 0) this.#start("stale", true);
     if (phase === "stale" || !this.#flight) return { cached: current, fromCache: true };
@@ -161,7 +166,7 @@ export class TokenCache<Value> {
   async #fetch(wait: TokenWait): Promise<TokenGrant<Value>> {
     if (this.#options.clock.monotonic() < this.#hopelessUntil) throw this.#lastError;
     const flight = this.#flight ?? this.#start(this.#reason, wait.background === true);
-    const cached = await (wait.background ? this.#race(flight, wait.signal) : this.#join(flight, wait.signal));
+    const cached = await this.#join(flight, wait.signal, wait.background ? "watchers" : "waiters");
     return { cached, fromCache: false };
   }
 
@@ -180,15 +185,14 @@ export class TokenCache<Value> {
     return { cached: current, fromCache: true };
   }
 
-  /** Waits as one who needs the answer. */
-  async #join(flight: Flight<Value>, signal: AbortSignal): Promise<CachedToken<Value>> {
-    flight.waiters += 1;
+  async #join(flight: Flight<Value>, signal: AbortSignal, role: "waiters" | "watchers"): Promise<CachedToken<Value>> {
+    flight[role] += 1;
     try {
       return await this.#race(flight, signal);
     } finally {
-      flight.waiters -= 1;
+      flight[role] -= 1;
       // Nobody needs it any more: a request that hangs must not stand in the way of the next caller.
-      if (flight.waiters === 0 && this.#flight === flight) {
+      if (flight.waiters + flight.watchers === 0 && this.#flight === flight) {
         this.#flight = undefined;
         flight.controller.abort(
           new LakebaseError("ERR_LAKEBASE_ABORTED", `${this.#options.label}: nobody waits for it`),
@@ -210,7 +214,7 @@ export class TokenCache<Value> {
   #start(reason: RefreshReason, background: boolean): Flight<Value> {
     const controller = new AbortController();
     const promise = this.#run(controller.signal, reason, () => flight, background);
-    const flight: Flight<Value> = { controller, promise, waiters: 0 };
+    const flight: Flight<Value> = { controller, promise, waiters: 0, watchers: 0 };
     this.#flight = flight;
     // Failures of the background are told as events; nobody may be listening to the promise.
     promise.catch(() => {});
@@ -254,19 +258,20 @@ export class TokenCache<Value> {
       new LakebaseError("ERR_LAKEBASE_TIMEOUT", `${label}: no answer within ${Math.round(timeoutMs)} ms`, {
         retryable: true,
       });
-    const minted = await withDeadline({ clock, timeoutMs, signal, expired, holdProcess: !background }, (trySignal) =>
+    return withDeadline({ clock, timeoutMs, signal, expired, holdProcess: !background }, (trySignal) =>
       mint({ signal: trySignal, background }),
-    );
-    if (minted.lifetimeMs > 0) return minted;
-    throw new LakebaseError(
-      "ERR_LAKEBASE_BAD_RESPONSE",
-      `${label}: the token had ended when it arrived; are the clocks of this machine and of the workspace right?`,
-      { retryable: true },
     );
   }
 
   #store(minted: Minted<Value>, requestedAt: Instant, reason: RefreshReason): CachedToken<Value> {
     const plan = planExpiry(requestedAt, minted.lifetimeMs, this.#jitter);
+    if (phaseOf(plan, this.#now()) === "expired") {
+      throw new LakebaseError(
+        "ERR_LAKEBASE_BAD_RESPONSE",
+        `${this.#options.label}: the token had ended when it arrived; are the clocks of this machine and of the workspace right?`,
+        { retryable: true },
+      );
+    }
     const cached = { value: minted.value, expiresAt: new Date(minted.expiresAt), plan };
     this.#current = cached;
     this.#reason = "expired";
@@ -274,6 +279,7 @@ export class TokenCache<Value> {
     this.#refreshes += 1;
     this.#failures = 0;
     this.#lastError = undefined;
+    this.#hopelessUntil = Number.NEGATIVE_INFINITY;
     this.#backoffUntil = Number.NEGATIVE_INFINITY;
     this.#retryAfterUntil = Number.NEGATIVE_INFINITY;
     const durationMs = Math.round(this.#options.clock.monotonic() - requestedAt.monotonic);
@@ -293,7 +299,7 @@ export class TokenCache<Value> {
       ? [250, waitedBackoffCapMs]
       : [Math.min(1000, life / 20), Math.min(60_000, life / 10)];
     const backoff = Math.max(retryable ? 0 : hopelessMs, backoffMs(this.#failures, baseMs, capMs, random()));
-    const asked = (isLakebaseError(error) && error.retryAfterMs) || 0;
+    const asked = Math.min((isLakebaseError(error) && error.retryAfterMs) || 0, maxRetryAfterMs);
     this.#backoffUntil = now.monotonic + backoff;
     if (asked > 0) this.#retryAfterUntil = now.monotonic + asked;
     if (!retryable) this.#hopelessUntil = now.monotonic + hopelessMs;

@@ -1,7 +1,7 @@
-import type { Claim } from "./config.ts";
 import { LakebaseError } from "./errors.ts";
 import { lifetimeFrom } from "./expiry.ts";
 import { isTokenText } from "./identity/token-answer.ts";
+import type { Claim } from "./options.ts";
 import { createSecret, type Secret } from "./secret.ts";
 import type { Target } from "./target.ts";
 import type { Minted } from "./token-cache.ts";
@@ -61,7 +61,8 @@ export async function mintCredential(
     throw new LakebaseError("ERR_LAKEBASE_BAD_RESPONSE", "credential request: the answer holds no usable token");
   }
   const told = json.expire_time ?? json.expiration_time;
-  const expiresAt = typeof told === "string" ? Date.parse(told) : jwtExpiry(json.token);
+  const stated = typeof told === "string" ? Date.parse(told) : Number.NaN;
+  const expiresAt = Number.isNaN(stated) ? jwtExpiry(json.token) : stated;
   const lifetimeMs = lifetimeFrom(expiresAt, requestedAt, serverNow);
   const usable = expiresAt !== undefined && Number.isFinite(expiresAt) && expiresAt - requestedAt === lifetimeMs;
   return { value: createSecret(json.token), lifetimeMs, expiresAt: usable ? expiresAt : requestedAt + lifetimeMs };

@@ -8,8 +8,8 @@ import { createSecret, isSecret, type Secret } from "../secret.ts";
  * another identity.
  */
 export function requireSecret(value: unknown, option: string): Secret {
-  if (isSecret(value)) return value;
-  if (typeof value === "string" && value.trim() !== "") return createSecret(value.trim());
+  const text = isSecret(value) ? value.reveal() : value;
+  if (typeof text === "string" && text.trim() !== "") return createSecret(text.trim());
   throw configError([
     {
       option,

@@ -14,6 +14,6 @@ export function tokenFromAnswer(json: Readonly<Record<string, unknown>>): Worksp
   }
   // Some of Databricks' own tools send a string where the RFC has a number.
   const seconds = typeof json.expires_in === "string" ? Number.parseFloat(json.expires_in) : json.expires_in;
-  const lifetimeMs = typeof seconds === "number" && seconds > 0 ? seconds * 1000 : undefined;
+  const lifetimeMs = typeof seconds === "number" && Number.isFinite(seconds) ? seconds * 1000 : undefined;
   return { token: createSecret(json.access_token), lifetimeMs };
 }

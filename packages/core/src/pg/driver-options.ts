@@ -1,4 +1,6 @@
 import type pg from "pg";
+import { type ConfigProblem, configError } from "../errors.ts";
+import type { Lakebase } from "../lakebase.ts";
 import {
   alwaysVerified,
   type LakebaseOptions,
@@ -6,9 +8,7 @@ import {
   type PoolScope,
   poolScopeKeys,
   unknownOptionProblems,
-} from "../config.ts";
-import { type ConfigProblem, configError } from "../errors.ts";
-import type { Lakebase } from "../lakebase.ts";
+} from "../options.ts";
 
 /** node-postgres' own options of a client that stand beside ours. */
 const clientOptionKeys = [
@@ -52,12 +52,12 @@ export type OnLakebase = { lakebase: Lakebase } & PoolScope & {
 export type HandleOptions = (LakebaseOptions & { lakebase?: never }) | OnLakebase;
 
 /** What we set, or what has another name here: refused, because dropping it in silence would be worse. */
-const setByUs = "is set by this library";
+const give = (option: string) => `is set by this library; give \`${option}\``;
 const hints: Record<string, string> = {
-  application_name: `${setByUs}; give \`applicationName\``,
-  connectionTimeoutMillis: `${setByUs}; give \`connectTimeoutMs\``,
-  stream: `${setByUs}; to dial another address give \`hostAddress\``,
-  Client: setByUs,
+  application_name: give("applicationName"),
+  connectionTimeoutMillis: give("connectTimeoutMs"),
+  stream: give("hostAddress"),
+  Client: "is set by this library",
   sslmode: alwaysVerified,
   rejectUnauthorized: alwaysVerified,
 };
@@ -102,15 +102,16 @@ export function splitOptions(
   if (lifetime !== undefined && !(Number.isFinite(lifetime) && lifetime >= 0 && lifetime <= maxLifetimeLimitSeconds)) {
     problems.push({
       option: "maxLifetimeSeconds",
-      message: `must be from 0 (no limit) to ${maxLifetimeLimitSeconds}: Lakebase ends every session after 3 days`,
+      message: `must be from 0 to ${maxLifetimeLimitSeconds}; Lakebase ends every session after 3 days`,
     });
   }
   for (const key of ["max", "min"] as const) {
     const value = options[key];
     if (value !== undefined && !(Number.isInteger(value) && value >= (key === "max" ? 1 : 0))) {
-      problems.push({ option: key, message: "must be a whole number of connections" });
+      problems.push({ option: key, message: "must be a whole number" });
     }
   }
+  if ((options.min ?? 0) > (options.max ?? 10)) problems.push({ option: "min", message: "must not exceed `max`" });
   if (problems.length > 0) throw configError(problems);
 
   const pick = (keys: readonly string[]) =>

@@ -1,6 +1,6 @@
 import { Socket } from "node:net";
 import pg from "pg";
-import type { ResolvedScope } from "../config.ts";
+import type { ResolvedScope } from "../config/scope.ts";
 import { errorCode, LakebaseError } from "../errors.ts";
 import type { ConnectionSettings } from "../handle.ts";
 import { createHandle, type HandleInternals, internalsOf } from "../lakebase.ts";
@@ -89,10 +89,7 @@ export class LakebaseClient extends pg.Client {
     this.#binding = binding;
     const inside = inner(this);
     if (!inside.connection) {
-      throw new LakebaseError(
-        "ERR_LAKEBASE_DRIVER",
-        "pg-native cannot be used with tokens: remove NODE_PG_FORCE_NATIVE from the environment",
-      );
+      throw new LakebaseError("ERR_LAKEBASE_DRIVER", "pg-native is not supported: remove NODE_PG_FORCE_NATIVE");
     }
     inside.password = null;
     inside.connectionParameters.password = null;
@@ -124,7 +121,7 @@ export class LakebaseClient extends pg.Client {
   override end(callback?: (error: Error) => void): Promise<void> | undefined {
     const login = this.#login;
     if (!login) return callback ? (super.end(callback) as undefined) : super.end();
-    login.abort.abort(new LakebaseError("ERR_LAKEBASE_ABORTED", "the client was ended while it logged in"));
+    login.abort.abort(new LakebaseError("ERR_LAKEBASE_ABORTED", "the client was ended"));
     const ended = login.settled.then(() => super.end());
     if (!callback) return ended;
     void ended.then(() => queueMicrotask(callback as () => void));

@@ -63,9 +63,7 @@ export class LakebasePool extends pg.Pool {
 
   async #end(): Promise<void> {
     const timer = setTimeout(() => {
-      this.#shutDown.abort(
-        new LakebaseError("ERR_LAKEBASE_ABORTED", "the pool was ended while a connection logged in"),
-      );
+      this.#shutDown.abort(new LakebaseError("ERR_LAKEBASE_ABORTED", "the pool was ended"));
     }, shutDownGraceMs);
     try {
       await super.end();

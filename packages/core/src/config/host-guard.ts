@@ -1,0 +1,36 @@
+import { hostProblem, normalizeHost, parseLakebaseHost } from "../host.ts";
+import type { ConfigReader } from "./reader.ts";
+import type { TargetGroup } from "./target-group.ts";
+
+/** The names beyond Lakebase's own that may receive a token, exactly as they are. */
+export function readTrustedHosts(reader: ConfigReader): ReadonlySet<string> {
+  const variable = reader.variable("LAKEBASE_TRUSTED_HOSTS", "trustedHosts");
+  const list: unknown = reader.options.trustedHosts ?? variable?.value.split(",") ?? [];
+  const valid = Array.isArray(list) && list.every((name) => typeof name === "string" && !hostProblem(name));
+  if (!valid) {
+    reader.problem("trustedHosts", "must hold exact host names, without wildcards and ports", "LAKEBASE_TRUSTED_HOSTS");
+    return new Set();
+  }
+  return new Set(list.map(normalizeHost));
+}
+
+/** A token may go to Lakebase's own hosts and to those named exactly; a pooler does not take tokens at all. */
+export function checkHost({ host, isNamed }: TargetGroup, trusted: ReadonlySet<string>, reader: ConfigReader): void {
+  if (!host) return;
+  const known = parseLakebaseHost(host.name);
+  if (known?.pooled) {
+    reader.wrong(
+      host,
+      `is a pooler (${host.name}), which does not accept tokens; use the host without -pooler, or a native role`,
+      "ERR_LAKEBASE_HOST_REFUSED",
+    );
+  } else if (!known && !trusted.has(host.name)) {
+    reader.wrong(
+      host,
+      `is not a Lakebase host (${host.name}), so no token is sent to it; if it is yours, name it in \`trustedHosts\` or LAKEBASE_TRUSTED_HOSTS`,
+      "ERR_LAKEBASE_HOST_REFUSED",
+    );
+  } else if (known && reader.options.access === "read-only" && !known.readOnly && !isNamed) {
+    reader.wrong(host, "is a read-write host, but `access` is read-only; leave the host out or give the read-only one");
+  }
+}

@@ -1,0 +1,125 @@
+import { identityKeys } from "../options.ts";
+import { createSecret, type Secret } from "../secret.ts";
+import { isWorkspaceAuth, type WorkspaceAuth } from "../workspace-auth.ts";
+import { type CertificateSource, readCertificateSource } from "./certificates.ts";
+import { type ConfigReader, clash, type Found } from "./reader.ts";
+import type { TargetGroup } from "./target-group.ts";
+
+/** Who logs in. */
+export type Identity =
+  | {
+      readonly kind: "oauth";
+      readonly auth: WorkspaceAuth | undefined;
+      /** What the environment says about identities, where it may be read; an identity is made of it when first used. */
+      readonly environment: Readonly<Record<string, Secret>> | undefined;
+      readonly user: string | undefined;
+    }
+  | { readonly kind: "native"; readonly user: string; readonly password: Password };
+
+type Password = Secret | (() => string | Promise<string>);
+
+/** What the options or the environment say about the identity; never both. */
+export interface IdentityGroup {
+  readonly fromOptions: boolean;
+  readonly identity: Identity;
+  readonly workspaceHost: string | undefined;
+  readonly workspaceCa: CertificateSource | undefined;
+  /** Settings that were found and are not used. */
+  readonly ignored: readonly { readonly setting: string; readonly reason: string }[];
+}
+
+/** What `identity/environment.ts` chooses an identity by. */
+const identityVariables = [
+  "DATABRICKS_AUTH_TYPE",
+  "DATABRICKS_CLIENT_ID",
+  "DATABRICKS_CLIENT_SECRET",
+  "DATABRICKS_TOKEN",
+];
+
+/** What is wrong with the password of a native role: people put tokens there, which must not go to any host. */
+export function passwordProblem(password: string): string | undefined {
+  if (/^dapi[0-9a-f]/i.test(password)) {
+    return "is a personal access token, which Postgres does not accept; give it as `auth: personalAccessToken(…)` or DATABRICKS_TOKEN";
+  }
+  return /^ey[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/.test(password)
+    ? "is an OAuth token, which ends within the hour; give `auth` instead, and tokens are refreshed"
+    : undefined;
+}
+
+export function readIdentity(reader: ConfigReader, target: TargetGroup): IdentityGroup {
+  const { options, url } = reader;
+  const fromOptions = reader.given(identityKeys) || url.user !== undefined || url.password !== undefined;
+  const variable = (name: string, option: string) => (fromOptions ? undefined : reader.variable(name, option));
+
+  // PGUSER is written for the database that PGHOST names: it does not meet a target from the options either.
+  const user = reader.optionOrUrl("user") ?? (target.fromOptions ? undefined : variable("PGUSER", "user"));
+  if (user && /[\0\r\n]/.test(user.value)) reader.wrong(user, "holds a control character");
+  const { password, ignored } = readPassword(reader, target, fromOptions);
+  const workspace = reader.option("workspaceHost") ?? variable("DATABRICKS_HOST", "workspaceHost");
+  const workspaceCa = reader.option("workspaceCa") ?? variable("LAKEBASE_WORKSPACE_CA", "workspaceCa");
+  if (workspaceCa && options.fetch) {
+    reader.wrong(workspaceCa, "has no effect on `fetch`; give that function the certificates");
+  }
+  if (options.auth !== undefined && !isWorkspaceAuth(options.auth)) {
+    reader.problem("auth", "must be made by clientCredentials(), personalAccessToken() or accessToken()");
+  }
+  const common = {
+    fromOptions,
+    ignored,
+    workspaceHost: workspace && workspaceOrigin(workspace, reader),
+    workspaceCa: readCertificateSource(workspaceCa, reader),
+  };
+  if (password === undefined) {
+    const environment = fromOptions ? undefined : identityEnvironment(reader);
+    return { ...common, identity: { kind: "oauth", auth: options.auth, environment, user: user?.value } };
+  }
+  if (options.auth !== undefined) reader.problem("auth", "is given beside the password of a native role; remove one");
+  return { ...common, identity: { kind: "native", user: user?.value ?? "", password } };
+}
+
+function readPassword(reader: ConfigReader, target: TargetGroup, fromOptions: boolean) {
+  const { options, url, environment } = reader;
+  const ignored: IdentityGroup["ignored"][number][] = [];
+  if (options.password !== undefined && url.password !== undefined) {
+    reader.problem("password", clash);
+  }
+  if (typeof options.password === "function") return { password: options.password, ignored };
+
+  // A password is taken as it stands; trimming is for names.
+  let found: Found | undefined = reader.option("password") && { value: String(options.password), option: "password" };
+  if (url.password !== undefined) found = { value: url.password, option: "connectionString (password)" };
+  const { PGPASSWORD: fallback } = environment;
+  if (!found && !fromOptions && fallback) {
+    if (target.isNamed) {
+      ignored.push({ setting: "PGPASSWORD", reason: "an endpoint or instance is reached with tokens" });
+    } else if (target.host && !target.fromOptions) {
+      found = { value: fallback, option: "password", variable: "PGPASSWORD" };
+    }
+  }
+  if (!found) return { password: undefined, ignored };
+  const problem = passwordProblem(found.value);
+  if (problem) reader.wrong(found, problem);
+  return { password: createSecret(found.value), ignored };
+}
+
+function identityEnvironment(reader: ConfigReader): Record<string, Secret> {
+  const found: Record<string, Secret> = {};
+  for (const name of identityVariables) {
+    const value = reader.variable(name, "auth")?.value;
+    if (value !== undefined) found[name] = createSecret(value);
+  }
+  return found;
+}
+
+/** `https://host[:port]`; the variable often comes without a scheme, or with the path of a browser's address bar. */
+function workspaceOrigin(found: Found, reader: ConfigReader): string | undefined {
+  const text = /^[a-z][a-z0-9+.-]*:\//i.test(found.value) ? found.value : `https://${found.value}`;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === "https:" && !url.username && !url.password && /^https:\/\/[^/]/i.test(text)) return url.origin;
+  const message =
+    url && url.protocol !== "https:"
+      ? "must be https: tokens and secrets are sent to it"
+      : "is not an address of a workspace; give https://<workspace>";
+  reader.wrong(found, message);
+  return undefined;
+}

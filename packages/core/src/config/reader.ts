@@ -1,0 +1,84 @@
+import { type ConnectionStringFields, parseConnectionString } from "../connection-string.ts";
+import { type ConfigProblem, configError, type LakebaseErrorCode } from "../errors.ts";
+import type { LakebaseOptions } from "../options.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A value and where it came from, so that every message can name the place to mend. */
+export interface Found {
+  readonly value: string;
+  readonly option: string;
+  readonly variable?: string;
+}
+
+/** For an option that a connection string contradicts. */
+export const clash = "is also in `connectionString`; give it once";
+
+/** Reads options and environment, and gathers what is wrong with them for one error. */
+export class ConfigReader {
+  readonly options: LakebaseOptions;
+  readonly environment: Environment;
+  /** The parts of the connection string, which count as options. */
+  readonly url: ConnectionStringFields;
+  readonly #problems: (ConfigProblem & { readonly code: LakebaseErrorCode })[] = [];
+
+  constructor(options: LakebaseOptions, environment: Environment) {
+    this.options = options;
+    this.environment = environment;
+    const text = this.option("connectionString");
+    const { fields, problems } = text ? parseConnectionString(text.value) : { fields: {}, problems: [] };
+    this.url = fields;
+    for (const { option, message } of problems) this.problem(option, message);
+  }
+
+  problem(option: string, message: string, variable?: string, code: LakebaseErrorCode = "ERR_LAKEBASE_CONFIG"): void {
+    this.#problems.push({ option, message, ...(variable === undefined ? {} : { variable }), code });
+  }
+
+  wrong({ option, variable }: Found, message: string, code?: LakebaseErrorCode): void {
+    this.problem(option, message, variable, code);
+  }
+
+  /** @throws LakebaseError with every problem; its code is theirs if they agree. */
+  throwProblems(): void {
+    if (this.#problems.length === 0) return;
+    const codes = new Set(this.#problems.map(({ code }) => code));
+    const [code = "ERR_LAKEBASE_CONFIG"] = codes.size === 1 ? codes : [];
+    throw configError(
+      this.#problems.map(({ code: _code, ...problem }) => problem),
+      code,
+    );
+  }
+
+  /** Whether any of these options was given. */
+  given(keys: readonly (keyof LakebaseOptions)[]): boolean {
+    return keys.some((key) => this.options[key] !== undefined);
+  }
+
+  /** An option that is a string, trimmed. */
+  option(option: keyof LakebaseOptions): Found | undefined {
+    const value: unknown = this.options[option];
+    if (value === undefined) return undefined;
+    if (typeof value === "string" && value.trim() !== "") return { value: value.trim(), option };
+    this.problem(option, "must be a string that is not empty");
+    return undefined;
+  }
+
+  /** An option that the connection string may hold as well. */
+  optionOrUrl(option: keyof LakebaseOptions & keyof ConnectionStringFields): Found | undefined {
+    const value = this.options[option];
+    // Any port is text here, so that a wrong one is told what it must be.
+    const own = option === "port" && value !== undefined ? { value: String(value), option } : this.option(option);
+    const part = this.url[option];
+    if (part === undefined) return own;
+    const differs = option === "host" ? own?.value.toLowerCase() !== part.toLowerCase() : own?.value !== part;
+    if (own && differs) this.problem(option, clash);
+    return { value: part, option: `connectionString (${option})` };
+  }
+
+  /** A variable that is set, trimmed. */
+  variable(name: string, option: string): Found | undefined {
+    const value = this.environment[name]?.trim();
+    return value ? { value, option, variable: name } : undefined;
+  }
+}
