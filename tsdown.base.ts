@@ -10,13 +10,6 @@ export function packageBuild<Options extends object>(options: Options) {
     fixedExtension: true,
     clean: true,
     logLevel: "warn" as const,
-    // What several entries load at once is one file, not one for each set of entries: every file costs import time.
-    // Declarations cost nothing at run time, and would lose their ending.
-    outputOptions: {
-      codeSplitting: {
-        groups: [{ name: "shared", tags: ["$initial" as const], minShareCount: 2, test: /(?<!\.d)\.ts$/ }],
-      },
-    },
     ...options,
   };
 }

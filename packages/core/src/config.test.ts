@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { whatIsMissing } from "./config/missing.ts";
 import { resolveScope } from "./config/scope.ts";
 import { resolveConfig } from "./config.ts";
 import type { LakebaseError } from "./errors.ts";
@@ -22,7 +23,10 @@ const environment = {
 };
 type Environment = Record<string, string | undefined>;
 
-const resolve = (options: LakebaseOptions = {}, env: Environment = {}) => resolveConfig({ env, ...options });
+function resolve(options: LakebaseOptions = {}, env: Environment = {}) {
+  const config = resolveConfig({ env, ...options });
+  return Object.freeze({ ...config, missing: whatIsMissing(config) });
+}
 
 function refusal(options: object, env: Environment = {}): LakebaseError {
   try {
@@ -132,8 +136,8 @@ describe("what is chosen", () => {
   test("reads `process.env` only where no environment is given", () => {
     expect(resolveConfig({ env: {} }).workspaceHost).toBeUndefined();
     expect(
-      resolveConfig({ env: {} })
-        .missing.map(({ option }) => option)
+      whatIsMissing(resolveConfig({ env: {} }))
+        .map(({ option }) => option)
         .sort(),
     ).toEqual(["endpoint", "workspaceHost"]);
   });

@@ -6,17 +6,9 @@ import { ConfigReader } from "./config/reader.ts";
 import { type ResolvedScope, readScope } from "./config/scope.ts";
 import { readTarget, type TargetGroup } from "./config/target-group.ts";
 import { sslModeProblem } from "./connection-string.ts";
-import type { ConfigProblem } from "./errors.ts";
 import type { LakebaseEvent } from "./events.ts";
-import {
-  type Claim,
-  identityKeys,
-  type LakebaseOptions,
-  lakebaseOptionKeys,
-  targetKeys,
-  unknownOptionProblems,
-} from "./options.ts";
-import { endpointForm, type Target } from "./target.ts";
+import { type Claim, type LakebaseOptions, lakebaseOptionKeys, unknownOptionProblems } from "./options.ts";
+import type { Target } from "./target.ts";
 
 /** Everything decided. Frozen; nothing after it reads options or the environment. */
 export interface ResolvedConfig {
@@ -36,8 +28,8 @@ export interface ResolvedConfig {
   readonly onEvent: ((event: LakebaseEvent) => void) | undefined;
   readonly fetch: typeof fetch | undefined;
   readonly clock: Clock | undefined;
-  /** What is not there yet: reported at the first login, so that a module can be imported where there is no environment. */
-  readonly missing: readonly ConfigProblem[];
+  /** Of which groups the environment was not read; `config/missing.ts` says so when something is not there. */
+  readonly fromOptions: { readonly target: boolean; readonly identity: boolean };
   readonly ignored: IdentityGroup["ignored"];
 }
 
@@ -84,50 +76,9 @@ export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
     onEvent: options.onEvent,
     fetch: options.fetch,
     clock: options.clock,
-    missing: Object.freeze(whatIsMissing(target, identity)),
+    fromOptions: { target: target.fromOptions, identity: identity.fromOptions },
     ignored: identity.ignored,
   });
-}
-
-function whatIsMissing(target: TargetGroup, { identity, fromOptions, workspaceHost }: IdentityGroup): ConfigProblem[] {
-  /** Why the environment did not help. */
-  const unread = (shutOut: boolean, keys: readonly string[]) =>
-    shutOut
-      ? `; the environment is not read, because one of ${keys.join(", ")} is given, or is in connectionString`
-      : "";
-
-  const missing: ConfigProblem[] = [];
-  if (identity.kind === "native") {
-    const needed = "is needed beside a password";
-    if (!identity.user) missing.push({ option: "user", variable: "PGUSER", message: `${needed}: the native role` });
-    if (!target.host) missing.push({ option: "host", variable: "PGHOST", message: needed });
-    return missing;
-  }
-  // Without options the environment decides, and identity/environment.ts says what is missing in it.
-  if (!identity.auth && fromOptions) {
-    missing.push({
-      option: "auth",
-      message: `is needed to fetch tokens, for example clientCredentials({ clientId, clientSecret })${unread(true, identityKeys)}`,
-    });
-  }
-  if (!workspaceHost) {
-    missing.push({
-      option: "workspaceHost",
-      variable: "DATABRICKS_HOST",
-      message: `is needed to fetch tokens: https://<workspace>${unread(fromOptions, identityKeys)}`,
-    });
-  }
-  if (!target.isNamed) {
-    const why = target.host
-      ? "is needed beside the host, because tokens are minted for it"
-      : "is needed to know what to connect to";
-    missing.push({
-      option: "endpoint",
-      variable: "LAKEBASE_ENDPOINT or LAKEBASE_INSTANCE_NAME",
-      message: `${why}: ${endpointForm}, or \`instance\`${unread(target.fromOptions, targetKeys)}`,
-    });
-  }
-  return missing;
 }
 
 function readCredential(reader: ConfigReader, target: TargetGroup): ResolvedConfig["credential"] {

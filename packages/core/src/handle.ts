@@ -1,6 +1,7 @@
 import type { FullClock } from "./clock.ts";
 import type { CertificateSource } from "./config/certificates.ts";
 import { passwordProblem } from "./config/identity-group.ts";
+import { whatIsMissing } from "./config/missing.ts";
 import { type ResolvedScope, resolveScope } from "./config/scope.ts";
 import type { ResolvedConfig } from "./config.ts";
 import { withDeadline } from "./deadline.ts";
@@ -123,7 +124,7 @@ export class Handle {
     this.#parts = parts;
     const { config, clock, label, emit } = parts;
     const { identity } = config;
-    const missing = [...config.missing];
+    const missing = whatIsMissing(config);
     if (identity.kind === "oauth") {
       const found = identity.environment && !identity.auth ? authFromEnvironment(identity.environment) : undefined;
       if (found && "problem" in found) missing.push(found.problem);

@@ -90,4 +90,4 @@ export function unknownOptionProblems(options: object, known: readonly string[],
 }
 
 /** Why an option that weakens TLS is refused. */
-export const alwaysVerified = "TLS is always on and always verified";
+export const alwaysVerified = "TLS is always verified";

@@ -4,7 +4,6 @@ import { isTokenText } from "./identity/token-answer.ts";
 import type { Claim } from "./options.ts";
 import { createSecret, type Secret } from "./secret.ts";
 import type { Target } from "./target.ts";
-import type { Minted } from "./token-cache.ts";
 import type { WorkspaceRequest, WorkspaceResponse } from "./workspace-auth.ts";
 
 /** One REST call to the workspace: the address is completed, the bearer is put on. */
@@ -17,6 +16,15 @@ export type WorkspaceCall = (
 export interface TargetHosts {
   readonly readWrite: string | undefined;
   readonly readOnly: string | undefined;
+}
+
+/** A credential as the workspace handed it out. */
+export interface MintedCredential {
+  readonly value: Secret;
+  /** From the moment of the request. */
+  readonly lifetimeMs: number;
+  /** Wall-clock milliseconds. */
+  readonly expiresAt: number;
 }
 
 /** Puts a workspace token on a request. */
@@ -34,7 +42,7 @@ export async function mintCredential(
   target: Exclude<Target, { kind: "host" }>,
   options: { readonly ttlSeconds: number | undefined; readonly claims: readonly Claim[]; readonly requestId: string },
   now: () => number,
-): Promise<Minted<Secret>> {
+): Promise<MintedCredential> {
   const claims = options.claims.map(({ permissionSet, tables }) => ({
     permission_set: permissionSet,
     resources: tables.map((table) => ({ table_name: table })),

@@ -39,10 +39,10 @@ const identityVariables = [
 /** What is wrong with the password of a native role: people put tokens there, which must not go to any host. */
 export function passwordProblem(password: string): string | undefined {
   if (/^dapi[0-9a-f]/i.test(password)) {
-    return "is a personal access token, which Postgres does not accept; give it as `auth: personalAccessToken(…)` or DATABRICKS_TOKEN";
+    return "is a personal access token; give it as `auth: personalAccessToken(…)` or DATABRICKS_TOKEN";
   }
   return /^ey[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/.test(password)
-    ? "is an OAuth token, which ends within the hour; give `auth` instead, and tokens are refreshed"
+    ? "is an OAuth token; give `auth` instead, and tokens are refreshed"
     : undefined;
 }
 
@@ -116,10 +116,6 @@ function workspaceOrigin(found: Found, reader: ConfigReader): string | undefined
   const text = /^[a-z][a-z0-9+.-]*:\//i.test(found.value) ? found.value : `https://${found.value}`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol === "https:" && !url.username && !url.password && /^https:\/\/[^/]/i.test(text)) return url.origin;
-  const message =
-    url && url.protocol !== "https:"
-      ? "must be https: tokens and secrets are sent to it"
-      : "is not an address of a workspace; give https://<workspace>";
-  reader.wrong(found, message);
+  reader.wrong(found, "must be https://<workspace>: tokens and secrets are sent to it");
   return undefined;
 }

@@ -102,7 +102,7 @@ export function splitOptions(
   if (lifetime !== undefined && !(Number.isFinite(lifetime) && lifetime >= 0 && lifetime <= maxLifetimeLimitSeconds)) {
     problems.push({
       option: "maxLifetimeSeconds",
-      message: `must be from 0 to ${maxLifetimeLimitSeconds}; Lakebase ends every session after 3 days`,
+      message: `must be from 0 to ${maxLifetimeLimitSeconds}`,
     });
   }
   for (const key of ["max", "min"] as const) {

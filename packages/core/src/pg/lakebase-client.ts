@@ -131,7 +131,7 @@ export class LakebaseClient extends pg.Client {
   #logIn(callback: ConnectCallback): void {
     const inside = inner(this);
     if (this.#login || inside._connecting || inside._connected || inside._ended) {
-      const error = new Error("Client has already been connected. You cannot reuse a client.");
+      const error = new Error("Client has already been connected");
       process.nextTick(() => callback(error));
       return;
     }

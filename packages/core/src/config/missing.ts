@@ -1,0 +1,48 @@
+import type { ResolvedConfig } from "../config.ts";
+import type { ConfigProblem } from "../errors.ts";
+import { identityKeys, targetKeys } from "../options.ts";
+import { endpointForm } from "../target.ts";
+
+/**
+ * What is not there yet. Asked at the first login, so that a module can be imported where there is no environment; and
+ * loaded only then.
+ */
+export function whatIsMissing({ target, host, identity, workspaceHost, fromOptions }: ResolvedConfig): ConfigProblem[] {
+  /** Why the environment did not help. */
+  const unread = (shutOut: boolean, keys: readonly string[]) =>
+    shutOut
+      ? `; the environment is not read for it, because one of ${keys.join(", ")} is given as an option, or stands in connectionString`
+      : "";
+  const missing: ConfigProblem[] = [];
+  if (identity.kind === "native") {
+    const needed = "is needed beside a password";
+    if (!identity.user) missing.push({ option: "user", variable: "PGUSER", message: `${needed}: the native role` });
+    if (!host) missing.push({ option: "host", variable: "PGHOST", message: needed });
+    return missing;
+  }
+  // Without options the environment decides, and identity/environment.ts says what is missing in it.
+  if (!identity.auth && fromOptions.identity) {
+    missing.push({
+      option: "auth",
+      message: `is needed to fetch tokens, for example clientCredentials({ clientId, clientSecret })${unread(true, identityKeys)}`,
+    });
+  }
+  if (!workspaceHost) {
+    missing.push({
+      option: "workspaceHost",
+      variable: "DATABRICKS_HOST",
+      message: `is needed to fetch tokens: https://<workspace>${unread(fromOptions.identity, identityKeys)}`,
+    });
+  }
+  if (target === undefined || target.kind === "host") {
+    const why = host
+      ? "is needed beside the host, because tokens are minted for it"
+      : "is needed to know what to connect to";
+    missing.push({
+      option: "endpoint",
+      variable: "LAKEBASE_ENDPOINT or LAKEBASE_INSTANCE_NAME",
+      message: `${why}: ${endpointForm}, or \`instance\`${unread(fromOptions.target, targetKeys)}`,
+    });
+  }
+  return missing;
+}
