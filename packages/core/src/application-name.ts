@@ -23,7 +23,7 @@ export function parseApplicationName(name: string | PartnerApplicationName): Par
   const { isv, product, version } = name;
   for (const [key, value] of Object.entries({ isv, product, version })) {
     if (value !== undefined && !(typeof value === "string" && part.test(value))) {
-      return { problem: `has a ${key} with other characters than letters, digits and _ . + -` };
+      return { problem: `has, in ${key}, other characters than letters, digits and _ . + -` };
     }
   }
   const unknown = Object.keys(name).find((key) => !["isv", "product", "version"].includes(key));
@@ -38,7 +38,7 @@ export function parseApplicationName(name: string | PartnerApplicationName): Par
 function checked(name: string): Parsed<string> {
   if (name.trim() === "") return { problem: "is empty" };
   if (name !== name.trim() || !/^[\x20-\x7e]*$/.test(name)) {
-    return { problem: "must be printable ASCII, without spaces around it" };
+    return { problem: "must be printable ASCII" };
   }
   if (name.length > maxBytes) {
     return {

@@ -88,6 +88,13 @@ export function backoffMs(failures: number, baseMs: number, capMs: number, rando
   return ceiling * (0.1 + 0.9 * random);
 }
 
+/** Reads the date of an HTTP header. `Date.parse` alone would take any digit for a year. */
+export function parseHttpDate(text: string | undefined): number | undefined {
+  const isDate = text !== undefined && /^[A-Z][a-z]+, \d|^[A-Z][a-z]{2} [A-Z]/.test(text);
+  const date = isDate ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(date) ? undefined : date;
+}
+
 /**
  * Reads `Retry-After` (seconds or an HTTP date), capped: a server that says "a billion seconds" is not believed.
  *
@@ -96,8 +103,7 @@ export function backoffMs(failures: number, baseMs: number, capMs: number, rando
 export function parseRetryAfter(header: string | undefined, serverNow: number): number | undefined {
   if (header === undefined || header.trim() === "") return undefined;
   const text = header.trim();
-  const date = /^[A-Z][a-z]+day,? |^[A-Z][a-z]{2},? /.test(text) ? Date.parse(text) - serverNow : Number.NaN;
-  const delay = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : date;
+  const delay = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : (parseHttpDate(text) ?? Number.NaN) - serverNow;
   if (Number.isNaN(delay)) return undefined;
   return Math.min(Math.max(delay, 0), maxRetryAfterMs);
 }

@@ -70,10 +70,9 @@ export interface LakebaseHealth {
   readonly counts: {
     readonly logins: number;
     readonly loginsRejected: number;
-    /** How often a login had to wait for a token; 1 in a handle whose refreshes are all ahead of time. */
+    /** Logins that had to wait for a token. After the first ones it stays the same while refreshes are ahead of time. */
     readonly tokenWaits: number;
     readonly refreshes: number;
-    /** Since the last success. */
     readonly refreshFailures: number;
   };
 }
@@ -181,7 +180,7 @@ export class Handle {
   }
 
   health(): LakebaseHealth {
-    const { phase, expiresAt, refreshing, refreshes, failures } = this.#credentials.snapshot();
+    const { phase, expiresAt, refreshing, refreshes, refreshFailures } = this.#credentials.snapshot();
     const refused = this.#refusal !== undefined && this.#parts.clock.monotonic() < this.#refusal.until;
     const valid = phase === "fresh" || phase === "stale" || phase === "closing";
     const trouble = [this.#credentials, this.#workspaceTokens, this.#hosts, this.#user]
@@ -209,7 +208,7 @@ export class Handle {
         loginsRejected: this.#loginsRejected,
         tokenWaits: this.#tokenWaits,
         refreshes,
-        refreshFailures: failures,
+        refreshFailures,
       },
     };
   }
@@ -254,7 +253,7 @@ export class Handle {
     if (refusal && this.#parts.clock.monotonic() < refusal.until) {
       throw new LakebaseError(
         "ERR_LAKEBASE_LOGIN_REJECTED",
-        `${this.#parts.label}: Postgres refused a new token a moment ago, so no login is tried for ${refusalHoldMs / 1000} s. Is there a Postgres role for this identity (databricks_create_role), and is the endpoint in this workspace?`,
+        `${this.#parts.label}: Postgres refused a new token a moment ago, so no login is tried for another ${Math.ceil((refusal.until - this.#parts.clock.monotonic()) / 1000)} s. Is there a Postgres role for this identity (databricks_create_role), and is the endpoint in this workspace?`,
         { cause: refusal.cause, retryable: true },
       );
     }

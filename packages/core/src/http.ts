@@ -1,6 +1,6 @@
 import type { FullClock } from "./clock.ts";
 import { errorChain, LakebaseError, type LakebaseErrorCode } from "./errors.ts";
-import { parseRetryAfter } from "./expiry.ts";
+import { parseHttpDate, parseRetryAfter } from "./expiry.ts";
 import { defaultRoots } from "./tls.ts";
 import type { WorkspaceRequest, WorkspaceResponse } from "./workspace-auth.ts";
 
@@ -185,8 +185,7 @@ function classOfStatus(status: number): { code: LakebaseErrorCode; retryable: bo
 }
 
 function readJson(response: RawResponse, where: string, settings: HttpSettings): WorkspaceResponse {
-  const date = Date.parse(response.header("date") ?? "");
-  const serverNow = Number.isNaN(date) ? undefined : date;
+  const serverNow = parseHttpDate(response.header("date"));
   let json: unknown;
   try {
     json = JSON.parse(response.body);

@@ -42,7 +42,7 @@ export interface HandleInternals {
   defaultName(adapter: string): string;
   scope(own: PoolScope): ResolvedScope;
   /** See `login.ts`. */
-  logIn<T>(scope: ResolvedScope, signal: AbortSignal, dial: Dial<T>): Promise<T>;
+  logIn<T>(scope: ResolvedScope, timeoutMs: number, signal: AbortSignal, dial: Dial<T>): Promise<T>;
   emit(event: LakebaseEventBody): void;
 }
 
@@ -121,9 +121,11 @@ class LazyLakebase implements Lakebase {
       emit,
       defaultName: nameOfAdapter,
       scope: (own) => resolveScope(config.scope, own),
-      logIn: async (scope, signal, dial) => {
+      logIn: async (scope, timeoutMs, signal, dial) => {
+        const begun = performance.now();
         const loaded = await this.#load();
-        return loaded.logIn(loaded.handle, this.#parts, { scope, signal }, dial);
+        const left = Math.max(1, timeoutMs - (performance.now() - begun));
+        return loaded.logIn(loaded.handle, this.#parts, { scope, signal, timeoutMs: left }, dial);
       },
     };
   }

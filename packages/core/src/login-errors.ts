@@ -25,7 +25,7 @@ const serverErrors: readonly { readonly code: RegExp; readonly text?: RegExp; re
     meaning: "waking",
   },
   { code: loginCodes, text: /Couldn't connect to compute node|temporarily unavailable/i, meaning: "waking" },
-  { code: /^(?:57P03|08...)$/, meaning: "waking" },
+  { code: /^(?:57P03|08(?!P01)...)$/, meaning: "waking" },
   {
     code: loginCodes,
     text: /JWT token has expired|not a valid JWT encoding|Failed to decode token/i,

@@ -17,6 +17,8 @@ export interface LoginRequest {
   readonly scope: ResolvedScope;
   /** Ends the login early. */
   readonly signal?: AbortSignal | undefined;
+  /** What of `connectTimeoutMs` is left; default: all of it. */
+  readonly timeoutMs?: number;
 }
 
 /**
@@ -27,21 +29,24 @@ export interface LoginRequest {
 export function logIn<T>(
   handle: Handle,
   { clock, label, emit }: HandleParts,
-  { scope, signal }: LoginRequest,
+  { scope, signal, timeoutMs = scope.connectTimeoutMs }: LoginRequest,
   dial: Dial<T>,
 ): Promise<T> {
-  const { connectTimeoutMs: timeoutMs } = scope;
+  let stage = "waiting for a token";
   let lastError: unknown;
   const expired = () =>
     new LakebaseError(
       "ERR_LAKEBASE_TIMEOUT",
-      `login to ${label}: not done within ${timeoutMs} ms (connectTimeoutMs)${lastError === undefined ? "" : `; the compute was not ready (${errorCode(lastError) ?? "no code"})`}`,
+      `login to ${label}: not done within ${scope.connectTimeoutMs} ms (connectTimeoutMs), still ${stage}`,
       { retryable: true, cause: lastError },
     );
   return withDeadline({ clock, timeoutMs, signal, expired }, async (within) => {
     let replayed = false;
     for (let attempt = 1; ; attempt += 1) {
       const grant = await handle.grant(scope, within);
+      const { host, hostAddress, port } = grant.settings;
+      const address = `${host}${hostAddress ? ` (${hostAddress})` : ""} port ${port}`;
+      if (lastError === undefined) stage = `logging in at ${address}`;
       try {
         return await dial(grant.settings, within, () => handle.loginAccepted(grant));
       } catch (error) {
@@ -55,6 +60,7 @@ export function logIn<T>(
             break;
           case "waking": {
             lastError = error;
+            stage = `waiting for the compute at ${address}, which is not ready or not there (${errorCode(error) ?? "connection closed"})`;
             const retryInMs = backoffMs(attempt, 200, 2000, Math.random());
             emit({ type: "waking", code: errorCode(error), attempt, retryInMs: Math.round(retryInMs) });
             await pause(clock, retryInMs, within);

@@ -8,8 +8,8 @@ export interface PoolScope {
   /** Database name. Environment: `PGDATABASE`. Default `"databricks_postgres"`. */
   database?: string | undefined;
   /**
-   * Name in the startup packet, 1 to 63 bytes of printable ASCII, by which Databricks knows your product. Also leads the
-   * `User-Agent` of every workspace call. Environment: `PGAPPNAME`. Default: `x-lakebase-<adapter>/<version>`.
+   * Name in the startup packet, 1 to 63 bytes of printable ASCII, by which Databricks knows your product. That of the handle
+   * also leads the `User-Agent` of every workspace call. Environment: `PGAPPNAME`. Default: `x-lakebase-<adapter>/<version>`.
    */
   applicationName?: string | PartnerApplicationName | undefined;
   /** `"read-only"` goes to the target's read-only host, where it has one. Default `"read-write"`. */
@@ -84,6 +84,9 @@ export const lakebaseOptionKeys: readonly string[] = [...scopeKeys, ...targetKey
 
 /** Options are checked at run time too: much of their use is JavaScript. */
 export function unknownOptionProblems(options: object, known: readonly string[], hints: Record<string, string> = {}) {
+  if (Object(options) !== options || Array.isArray(options)) {
+    return [{ option: "options", message: "must be an object" }];
+  }
   return Object.keys(options)
     .filter((key) => !known.includes(key) && (options as Record<string, unknown>)[key] !== undefined)
     .map((key) => ({ option: key, message: (Object.hasOwn(hints, key) && hints[key]) || "is not an option" }));

@@ -25,7 +25,7 @@ export function parseEndpoint(text: string): Parsed<Target> {
   if (!match) return { problem: `must be of the form ${endpointForm}` };
   if (endpointUid.test(match[3] ?? "")) {
     return {
-      problem: `ends in the uid of an endpoint (${match[3]}), which only names its host; its id belongs there, often "primary"`,
+      problem: `ends in the uid of an endpoint; its id belongs there, often "primary"`,
     };
   }
   return { value: { kind: "endpoint", endpoint } };
@@ -38,10 +38,10 @@ export function parseInstance(text: string): Parsed<Target> {
     return { problem: "is an endpoint; give it as `endpoint`" };
   }
   if (/^instance-(ro-)?[0-9a-f-]{30,}/.test(instance) || instance.includes(".")) {
-    return { problem: "is a host name; give the instance's name, or the host as `host`" };
+    return { problem: "is a host name; give it as `host`" };
   }
   if (!/^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/.test(instance)) {
-    return { problem: "must be the name of an instance: letters, digits and hyphens, at most 63" };
+    return { problem: "must be the name of an instance" };
   }
   return { value: { kind: "instance", instance } };
 }

@@ -94,6 +94,8 @@ export class TokenCache<Value> {
   #reason: RefreshReason = "first";
   #staleTold = false;
   #refreshes = 0;
+  #refreshFailures = 0;
+  /** Failures since the last success. */
   #failures = 0;
   #lastError: unknown;
   /** Until when our own backoff, the server's `Retry-After` and a hopeless answer hold; on the monotonic clock. */
@@ -149,6 +151,7 @@ export class TokenCache<Value> {
       expiresAt: this.#current?.expiresAt,
       refreshing: this.#flight !== undefined,
       refreshes: this.#refreshes,
+      refreshFailures: this.#refreshFailures,
       /** Since the last success. */
       failures: this.#failures,
       lastErrorCode: this.#failures > 0 ? errorCode(this.#lastError) : undefined,
@@ -291,6 +294,7 @@ export class TokenCache<Value> {
     const now = this.#now();
     const { random } = this.#options;
     this.#failures += 1;
+    this.#refreshFailures += 1;
     this.#lastError = error;
     const retryable = !isLakebaseError(error) || error.retryable;
     const life = this.#current?.plan.lifetimeMs ?? Number.POSITIVE_INFINITY;

@@ -31,6 +31,6 @@ export function checkHost({ host, isNamed }: TargetGroup, trusted: ReadonlySet<s
       "ERR_LAKEBASE_HOST_REFUSED",
     );
   } else if (known && reader.options.access === "read-only" && !known.readOnly && !isNamed) {
-    reader.wrong(host, "is a read-write host, but `access` is read-only; leave the host out or give the read-only one");
+    reader.wrong(host, "is a read-write host, but `access` is read-only");
   }
 }

@@ -61,7 +61,7 @@ export function readIdentity(reader: ConfigReader, target: TargetGroup): Identit
     reader.wrong(workspaceCa, "has no effect on `fetch`; give that function the certificates");
   }
   if (options.auth !== undefined && !isWorkspaceAuth(options.auth)) {
-    reader.problem("auth", "must be made by clientCredentials(), personalAccessToken() or accessToken()");
+    reader.problem("auth", "must be made by clientCredentials(), personalAccessToken()…");
   }
   const common = {
     fromOptions,

@@ -93,7 +93,7 @@ export function splitOptions(
       if (ofHandle && value !== undefined) {
         problems.push({
           option: key,
-          message: "belongs to the handle; give it to createLakebase()",
+          message: "is for createLakebase()",
         });
       }
     }
@@ -106,9 +106,9 @@ export function splitOptions(
     });
   }
   for (const key of ["max", "min"] as const) {
-    const value = options[key];
-    if (value !== undefined && !(Number.isInteger(value) && value >= (key === "max" ? 1 : 0))) {
-      problems.push({ option: key, message: "must be a whole number" });
+    const [value, least] = [options[key], key === "max" ? 1 : 0];
+    if (value !== undefined && !(Number.isInteger(value) && value >= least)) {
+      problems.push({ option: key, message: `must be a whole number from ${least}` });
     }
   }
   if ((options.min ?? 0) > (options.max ?? 10)) problems.push({ option: "min", message: "must not exceed `max`" });

@@ -13,6 +13,8 @@ export type LakebaseClientOptions = HandleOptions & PgClientOptions;
 export interface ClientBinding {
   readonly handle: HandleInternals;
   readonly scope: ResolvedScope;
+  /** How much earlier than `connectTimeoutMs` a login gives up, so that a pool's own timer does not hide the reason. */
+  readonly leadMs?: number;
   /** Aborted when the pool is shut down and has waited long enough for logins. */
   readonly shutDown?: AbortSignal;
 }
@@ -94,14 +96,18 @@ export class LakebaseClient extends pg.Client {
     inside.password = null;
     inside.connectionParameters.password = null;
     inside.connectionParameters.options = driver.options ?? handle.config.startupOptions;
-    inside.connectionParameters.replication = undefined;
     this.#connectionConfig = {
       keepAlive: driver.keepAlive ?? true,
       keepAliveInitialDelayMillis: driver.keepAliveInitialDelayMillis ?? 0,
       encoding: driver.client_encoding ?? "utf8",
     };
     // A connection that dies while nobody listens must cost its query, not the process.
-    this.on("error", (error) => handle.emit({ type: "connectionLost", code: errorCode(error) }));
+    let lost = false;
+    this.on("error", (error) => {
+      // The end of its socket follows an error of the server, and is the same loss.
+      if (!lost) handle.emit({ type: "connectionLost", code: errorCode(error) });
+      lost = true;
+    });
   }
 
   override connect(): Promise<pg.Client>;
@@ -135,14 +141,14 @@ export class LakebaseClient extends pg.Client {
       process.nextTick(() => callback(error));
       return;
     }
-    const { handle, scope, shutDown } = this.#binding;
+    const { handle, scope, shutDown, leadMs = 0 } = this.#binding;
     const abort = new AbortController();
     const onShutDown = () => abort.abort(shutDown?.reason);
     if (shutDown?.aborted) onShutDown();
     shutDown?.addEventListener("abort", onShutDown, { once: true });
 
     const settled = handle
-      .logIn(scope, abort.signal, (settings, signal, accepted) =>
+      .logIn(scope, scope.connectTimeoutMs - leadMs, abort.signal, (settings, signal, accepted) =>
         this.#dial(
           settings,
           signal,
@@ -252,7 +258,7 @@ function listenersOf(connection: ConnectionInside) {
   return connection
     .eventNames()
     .filter((name) => name !== "newListener")
-    .flatMap((name) => connection.listeners(name).map((listener) => [name, listener] as [string, () => void]));
+    .flatMap((name) => connection.rawListeners(name).map((listener) => [name, listener] as [string, () => void]));
 }
 
 /** Ends a connection that is not wanted any more, so that nothing of it reaches the client or stays open. */

@@ -133,8 +133,8 @@ function configure(options: LakebasePoolOptions, adapter: string, shutDown?: Abo
     scope: {
       ...scope,
       applicationName: scope.applicationName ?? handle.defaultName(adapter),
-      connectTimeoutMs: Math.max(1, connectTimeoutMs - poolTimerLeadMs),
     },
+    leadMs: poolTimerLeadMs,
     ...(shutDown ? { shutDown } : {}),
   };
   const config: pg.PoolConfig = {
