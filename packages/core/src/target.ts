@@ -41,7 +41,7 @@ export function parseInstance(text: string): Parsed<Target> {
     return { problem: "is a host name; give it as `host`" };
   }
   if (!/^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/.test(instance)) {
-    return { problem: "must be the name of an instance" };
+    return { problem: "must be a name of letters, digits and hyphens" };
   }
   return { value: { kind: "instance", instance } };
 }
