@@ -1,4 +1,4 @@
-import { completeClock } from "./clock.ts";
+import { completeClock, systemClock } from "./clock.ts";
 import { type ResolvedScope, resolveScope } from "./config/scope.ts";
 import { type ResolvedConfig, resolveConfig } from "./config.ts";
 import { configError } from "./errors.ts";
@@ -122,9 +122,9 @@ class LazyLakebase implements Lakebase {
       defaultName: nameOfAdapter,
       scope: (own) => resolveScope(config.scope, own),
       logIn: async (scope, timeoutMs, signal, dial) => {
-        const begun = performance.now();
+        const begun = systemClock.monotonic();
         const loaded = await this.#load();
-        const left = Math.max(1, timeoutMs - (performance.now() - begun));
+        const left = Math.max(1, timeoutMs - (systemClock.monotonic() - begun));
         return loaded.logIn(loaded.handle, this.#parts, { scope, signal, timeoutMs: left }, dial);
       },
     };
