@@ -1,9 +1,16 @@
 import type { Lakebase, LakebaseOptions, PoolScope } from "@x/lakebase-core";
 import type { PgPoolOptions } from "@x/lakebase-core/pg";
 
-/** What the contract asks of a host, in words that every host has. */
-export interface OpenAdapter {
-  query(sql: string): Promise<Record<string, unknown>[]>;
+/** A row as its host returns it: by column name. */
+export type Row = Record<string, unknown>;
+
+/**
+ * What the contract asks of a host, in words that every host has. Each method is written as a user of that host would
+ * write it, and changes nothing of what the host answers: the contract compares it with the host's own.
+ */
+export interface OpenAdapter extends Partial<Capabilities> {
+  /** One statement by the host's own way for raw SQL; parameters stand as `$1`, `$2`, … in their order, each once. */
+  query(sql: string, parameters?: unknown[]): Promise<Row[]>;
   /** Runs statements in one transaction; a rejection rolls back. */
   transaction<T>(run: (tx: OpenTransaction) => Promise<T>): Promise<T>;
   /** Ends the host's own pool, as its users do. */
@@ -13,25 +20,52 @@ export interface OpenAdapter {
 }
 
 export interface OpenTransaction {
-  query(sql: string): Promise<Record<string, unknown>[]>;
-  /** Runs statements under a savepoint; a rejection rolls back to it. */
-  savepoint<T>(run: (tx: OpenTransaction) => Promise<T>): Promise<T>;
+  query(sql: string, parameters?: unknown[]): Promise<Row[]>;
+  /** Runs statements under a savepoint; a rejection rolls back to it. Absent where the host lacks "savepoints". */
+  savepoint?<T>(run: (tx: OpenTransaction) => Promise<T>): Promise<T>;
 }
 
-/** The options by which the contract opens an adapter. */
-export type ContractOptions =
-  | (LakebaseOptions & { lakebase?: never } & Pick<PgPoolOptions, PoolChoices>)
-  | ({ lakebase: Lakebase } & PoolScope & Pick<PgPoolOptions, PoolChoices>);
+/** What not every host has a word for. A member names those that its host has not, with the reason, in `lacks`. */
+export interface Capabilities {
+  /** Rows one after the other, few of them held at a time. Ending the loop early ends the statement too. */
+  stream(sql: string): AsyncIterable<Row>;
+  /** Runs a statement that is cancelled at the server when the signal is aborted, and rejects then. */
+  cancellable(sql: string, signal: AbortSignal): Promise<unknown>;
+  /** Runs a statement that the server keeps under this name. */
+  prepared(name: string, sql: string, parameters: unknown[]): Promise<Row[]>;
+  /** `copy … from stdin` with this text. */
+  copyIn(sql: string, text: string): Promise<void>;
+  /** `copy … to stdout`, all of it. */
+  copyOut(sql: string): Promise<string>;
+  /** Is told the payloads on a channel until the function that it resolves to is called. */
+  listen(channel: string, onPayload: (payload: string) => void): Promise<() => Promise<void>>;
+  /** Several statements in one text; only their effects count. */
+  script(sql: string): Promise<void>;
+  /**
+   * The host's own migrator with one migration, which makes the table `name` (`id int`) and adds the row 1, or drops the
+   * table; its bookkeeping is to be named after the table too.
+   */
+  migrator(name: string): { up(): Promise<void>; down?(): Promise<void> };
+}
 
-type PoolChoices = "max" | "min" | "idleTimeoutMillis" | "maxLifetimeSeconds" | "maxUses";
+export type Capability = keyof Capabilities | "savepoints" | "migrations down";
 
-/** One member of the contract. */
+/** The options by which the contract opens a member: ours, and a pool's in node-postgres' words, for the member to map. */
+export type ContractOptions = PoolChoices &
+  ((LakebaseOptions & { lakebase?: never }) | ({ lakebase: Lakebase } & PoolScope));
+export type PoolChoices = Pick<PgPoolOptions, "max" | "min" | "idleTimeoutMillis" | "maxLifetimeSeconds">;
+
+/** One member of the contract: a host, and how its users connect it to Lakebase. */
 export interface ContractAdapter {
-  /** As in `x-lakebase-<name>/<version>`. */
+  /** As in the table of results. */
   readonly name: string;
+  /** As in `x-lakebase-<adapter>/<version>`, the name of last resort. */
+  readonly defaultName: string;
+  /** npm packages whose versions stand in the table of results: the host's, and its driver's. */
+  readonly packages: readonly string[];
   open(options: ContractOptions): OpenAdapter;
-  /** What the host has no word for. Declared, so that nothing is left out in silence. */
-  readonly lacks?: readonly Capability[];
+  /** The host as its own documentation has it, without this library, on a plain Postgres. */
+  openPlain(url: string): OpenAdapter;
+  /** What the host has no word for, and why. Declared, so that nothing is left out in silence. */
+  readonly lacks: Readonly<Partial<Record<Capability, string>>>;
 }
-
-export type Capability = "savepoints";

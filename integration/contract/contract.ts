@@ -1,12 +1,12 @@
 import { describe } from "vitest";
 import type { ContractAdapter } from "./contract-adapter.ts";
-import { faultLines } from "./faults.ts";
-import { guardLines } from "./guards.ts";
-import { nameLines } from "./names.ts";
-import { processLines } from "./processes.ts";
-import { secretLines } from "./secrets.ts";
-import { sessionLines } from "./sessions.ts";
-import { tokenLines } from "./tokens.ts";
+import { faultLines } from "./lines/faults.ts";
+import { guardLines } from "./lines/guards.ts";
+import { nameLines } from "./lines/names.ts";
+import { processLines } from "./lines/processes.ts";
+import { secretLines } from "./lines/secrets.ts";
+import { sessionLines } from "./lines/sessions.ts";
+import { tokenLines } from "./lines/tokens.ts";
 import { createWorld } from "./world.ts";
 
 /** Every promise that an adapter keeps, proved against a real Postgres behind the local Lakebase. */

@@ -1,11 +1,9 @@
 // A user's program in miniature, for the lines on processes: node program.ts <adapter> <scenario>
-import { drizzleAdapter } from "./drizzle.ts";
-import { pgAdapter } from "./pg.ts";
+import type { ContractAdapter } from "./contract-adapter.ts";
 
-const adapters = [pgAdapter, drizzleAdapter];
 const [name, scenario] = process.argv.slice(2);
-const adapter = adapters.find((candidate) => candidate.name === name);
-if (!adapter) throw new Error(`unknown adapter ${name}`);
+const [adapter] = Object.values<ContractAdapter>(await import(`./adapters/${name}.ts`));
+if (!adapter) throw new Error(`adapters/${name}.ts exports no adapter`);
 
 switch (scenario) {
   case "query": {
@@ -26,10 +24,10 @@ switch (scenario) {
     // The token is stale from the start by this clock, so that the query starts a refresh; nobody waits for it.
     let offset = 0;
     const clock = { now: () => Date.now() + offset, monotonic: () => performance.now() + offset };
-    const app = adapter.open({ clock, maxUses: 1 });
+    const app = adapter.open({ clock, max: 2 });
     await app.query("select 1");
     offset = 45 * 60_000;
-    await app.query("select 1");
+    await Promise.all([1, 2].map(() => app.query("select pg_sleep(0.02)")));
     await app.end();
     console.log("done");
     break;

@@ -1,7 +1,15 @@
+import { setImmediate } from "node:timers/promises";
 import { createLakebase, type Lakebase, type LakebaseEvent, type LakebaseOptions } from "@x/lakebase-core";
 import { type LocalLakebase, type LocalLakebaseOptions, startLocalLakebase } from "@x/lakebase-local";
-import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
-import type { ContractAdapter, ContractOptions, OpenAdapter } from "./contract-adapter.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, test } from "vitest";
+import type { Capability, ContractAdapter, ContractOptions, OpenAdapter } from "./contract-adapter.ts";
+
+declare module "vitest" {
+  interface TaskMeta {
+    /** Why a host lacks what a line is about. */
+    lacks?: string;
+  }
+}
 
 /** A local Lakebase for the tests of one file, and what happened at it since the running test began. */
 export interface World {
@@ -17,6 +25,10 @@ export interface World {
   readonly events: LakebaseEvent[];
   logins(): LocalLakebase["logins"];
   requests(operation?: string): LocalLakebase["requests"];
+  /** Ends every session at the server and waits until the clients know, so that the next query is a login. */
+  endSessions(local?: LocalLakebase): Promise<void>;
+  /** A line on what not every host can do. For one that cannot, the reason stands in the table in place of a result. */
+  line(capability: Capability, title: string, run: () => Promise<void>): void;
   /** Connections that arrived at the login front, and bytes of password among them. */
   arrivals(): { connections: number; passwordBytes: number };
 }
@@ -64,6 +76,20 @@ export function createWorld(adapter: ContractAdapter, localOptions: LocalLakebas
     logins: () => local.logins.slice(mark.logins),
     requests: (operation) =>
       local.requests.slice(mark.requests).filter((request) => !operation || request.operation === operation),
+    async endSessions(of = local) {
+      const losses = () => events.filter(({ type }) => type === "connectionLost").length;
+      const expected = losses() + of.killConnections("terminate");
+      while (losses() < expected) await setImmediate();
+    },
+    line(capability, title, run) {
+      const reason = adapter.lacks[capability];
+      if (reason === undefined) test(title, run);
+      else
+        test(title, ({ task, skip }) => {
+          task.meta.lacks = reason;
+          skip(reason);
+        });
+    },
     arrivals: () => ({
       connections: local.connections.accepted - mark.accepted,
       passwordBytes: local.connections.passwordBytes - mark.passwordBytes,
@@ -92,6 +118,25 @@ export function thrown(
     return error as Error;
   }
   throw new Error("expected an exception, but there was none");
+}
+
+/** A method of a capability, which a member must have when it does not say that it lacks it. */
+export function able<Method>(method: Method | undefined): Method {
+  if (method === undefined) throw new Error("the member neither has this capability nor names it in `lacks`");
+  return method;
+}
+
+/** The server's own error, by its SQLSTATE, inside of whatever the host has wrapped around it. */
+export function serverError(error: unknown): (Error & { code: string }) | undefined {
+  for (
+    let link = error as Record<string, unknown> | undefined;
+    link;
+    link = (link.cause ?? link.parent) as typeof link
+  ) {
+    if (typeof link.code === "string" && /^[0-9A-Z]{5}$/.test(link.code))
+      return link as unknown as Error & { code: string };
+  }
+  return undefined;
 }
 
 /** Runs tasks side by side and counts how they ended. */

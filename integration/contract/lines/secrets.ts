@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { expect, test } from "vitest";
-import { outcomes, rejection, times, type World } from "./world.ts";
+import { outcomes, rejection, times, type World } from "../world.ts";
 
 export function secretLines(world: World): void {
   /** Everything that anybody could print of a value. */
@@ -42,8 +42,9 @@ export function secretLines(world: World): void {
   });
 
   test("shows none in errors of logins that were refused, revoked, cut and timed out", async () => {
-    const app = world.open({ max: 1, maxUses: 1, connectTimeoutMs: 500 });
+    const app = world.open({ max: 1, connectTimeoutMs: 500 });
     await app.query("select 1");
+    await world.endSessions();
     const errors: unknown[] = [];
     const faults = [
       () => world.local.faults.login({ kind: "refuse", sqlState: "28P01", message: "no" }),

@@ -1,6 +1,6 @@
 import { createLakebase } from "@x/lakebase-core";
 import { expect, test } from "vitest";
-import { rejection, thrown, type World } from "./world.ts";
+import { rejection, thrown, type World } from "../world.ts";
 
 export function guardLines(world: World): void {
   /** Nothing has reached the workspace, and nothing secret has reached Postgres. */

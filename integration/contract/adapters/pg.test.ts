@@ -1,4 +1,4 @@
-import { testAdapter } from "./contract.ts";
+import { testAdapter } from "../contract.ts";
 import { pgAdapter } from "./pg.ts";
 
 testAdapter(pgAdapter);

@@ -2,10 +2,10 @@ import { execFile } from "node:child_process";
 import { setImmediate } from "node:timers/promises";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { rejection, times, type World } from "./world.ts";
+import { rejection, times, type World } from "../world.ts";
 
 const run = promisify(execFile);
-const program = new URL("./program.ts", import.meta.url).pathname;
+const program = new URL("../program.ts", import.meta.url).pathname;
 
 export function processLines(world: World): void {
   /** A program of its own that does one thing with the adapter and has nothing else to live for. */

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { detectLakebase } from "@x/lakebase-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { outcomes, rejection, times, type World } from "./world.ts";
+import { able, outcomes, rejection, serverError, times, type World } from "../world.ts";
 
 export function sessionLines(world: World): void {
   const accounts = `accounts_${world.adapter.name}`;
@@ -35,29 +35,25 @@ export function sessionLines(world: World): void {
     expect(await app.query(`select sum(balance)::int as total from ${accounts}`)).toEqual([{ total: 8000 }]);
   });
 
-  test.skipIf(world.adapter.lacks?.includes("savepoints"))(
-    "rolls back to a savepoint and commits the rest",
-    async () => {
-      const app = world.open({ max: 2 });
-      await app.transaction(async (tx) => {
-        await tx.query(`insert into ${accounts} values (101, 0)`);
-        await rejection(
-          tx.savepoint(async (inner) => {
-            await inner.query(`insert into ${accounts} values (102, 0)`);
-            throw new Error("only the inner part");
-          }),
-        );
-        await tx.savepoint((inner) => inner.query(`insert into ${accounts} values (103, 0)`));
-      });
-      const rows = await app.query(`delete from ${accounts} where id > 100 returning id`);
-      expect(rows.map(({ id }) => id).sort()).toEqual([101, 103]);
-    },
-  );
+  world.line("savepoints", "rolls back to a savepoint and commits the rest", async () => {
+    const app = world.open({ max: 2 });
+    await app.transaction(async (tx) => {
+      await tx.query(`insert into ${accounts} values (101, 0)`);
+      await rejection(
+        able(tx.savepoint)(async (inner) => {
+          await inner.query(`insert into ${accounts} values (102, 0)`);
+          throw new Error("only the inner part");
+        }),
+      );
+      await able(tx.savepoint)((inner) => inner.query(`insert into ${accounts} values (103, 0)`));
+    });
+    const rows = await app.query(`delete from ${accounts} where id > 100 returning id`);
+    expect(rows.map(({ id }) => id).sort()).toEqual([101, 103]);
+  });
 
   test("passes a server error on with its SQLSTATE", async () => {
     const error = await rejection(world.open().query("select 1/0"));
-    const server = (error.cause ?? error) as { code?: string };
-    expect(server.code).toBe("22012");
+    expect(serverError(error)?.code).toBe("22012");
   });
 
   test("is told from plain Postgres, also inside a transaction of an ordinary role", async () => {
@@ -93,7 +89,7 @@ export function sessionLines(world: World): void {
   test("reads from the read-only host when asked to", async () => {
     const app = world.open({ access: "read-only" });
     const error = await rejection(app.query(`insert into ${accounts} values (200, 0)`));
-    expect(((error.cause ?? error) as { code?: string }).code).toBe("25006");
+    expect(serverError(error)?.code).toBe("25006");
     expect(world.logins()[0]?.host).toBe(world.local.readOnlyHost);
   });
 }

@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { findLakebaseError } from "@x/lakebase-core";
 import { expect, test } from "vitest";
-import { outcomes, rejection, times, type World } from "./world.ts";
+import { outcomes, rejection, serverError, times, type World } from "../world.ts";
 
 export function faultLines(world: World): void {
   test.each(["terminate", "reset"] as const)("drops an idle connection that the server ends by %s", async (how) => {
@@ -71,8 +71,7 @@ export function faultLines(world: World): void {
   ])("passes %s on untouched after one login", async (sqlState, message) => {
     world.local.faults.login({ kind: "refuse", sqlState, message });
     const error = await rejection(world.open({ max: 1 }).query("select 1"));
-    const server = error.code === sqlState ? error : (error.cause as Error & { code?: string });
-    expect(server).toMatchObject({ code: sqlState, message });
+    expect(serverError(error)).toMatchObject({ code: sqlState, message });
     expect(findLakebaseError(error)).toBeUndefined();
     expect(world.logins()).toHaveLength(1);
     expect(world.requests("credential")).toHaveLength(1);

@@ -1,6 +1,6 @@
 import { formatApplicationName } from "@x/lakebase-core";
 import { expect, test } from "vitest";
-import type { World } from "./world.ts";
+import type { World } from "../world.ts";
 
 export function nameLines(world: World): void {
   test("sends the application name in the startup packet of every login, and once", async () => {
@@ -29,7 +29,7 @@ export function nameLines(world: World): void {
     await world.open().query("select 1");
     expect(world.logins().map(({ applicationName }) => applicationName)).toEqual([
       "from-environment",
-      expect.stringMatching(new RegExp(`^x-lakebase-${world.adapter.name}/\\d+\\.\\d+\\.\\d+$`)),
+      expect.stringMatching(new RegExp(`^x-lakebase-${world.adapter.defaultName}/\\d+\\.\\d+\\.\\d+$`)),
     ]);
   });
 

@@ -1,4 +1,4 @@
-import { testAdapter } from "./contract.ts";
+import { testAdapter } from "../contract.ts";
 import { drizzleAdapter } from "./drizzle.ts";
 
 testAdapter(drizzleAdapter);

@@ -2,12 +2,9 @@ import { setImmediate } from "node:timers/promises";
 import { accessToken, isLakebaseError, isLoginRejected, type Lakebase } from "@x/lakebase-core";
 import { startLocalLakebase } from "@x/lakebase-local";
 import { expect, test } from "vitest";
-import { outcomes, rejection, times, type World } from "./world.ts";
+import { outcomes, rejection, times, type World } from "../world.ts";
 
 const minute = 60_000;
-
-/** Every query of such a pool is a login of its own. */
-const loginEachTime = { max: 1, maxUses: 1 };
 
 export function tokenLines(world: World): void {
   const credentialCalls = () => world.requests("credential").length;
@@ -66,19 +63,21 @@ export function tokenLines(world: World): void {
     async ({ tokenLifeSeconds, stepMs, steps, atLeast }) => {
       await using local = await startLocalLakebase({ tokenLifeSeconds, log: () => {} });
       const lakebase = world.handle({ env: local.env, clock: local.clock });
-      const app = world.open({ lakebase, max: 4, maxUses: 1 });
+      const app = world.open({ lakebase, max: 4 });
       await lakebase.warmup();
       for (let step = 0; step < steps; step += 1) {
         local.clock.advance(stepMs);
         const { failures } = await outcomes(times(4, () => app.query("select 1")));
         expect(failures).toEqual([]);
         await refreshIsOver(lakebase);
+        await world.endSessions(local);
       }
       const rotations = world.events.filter((event) => event.type === "refresh");
       expect(rotations.length).toBeGreaterThanOrEqual(atLeast);
       expect(new Set(rotations.slice(1).map(({ reason }) => reason))).toEqual(new Set(["stale"]));
       expect(local.requests.filter(({ operation }) => operation === "credential")).toHaveLength(rotations.length);
-      expect(local.logins.map(({ outcome }) => outcome)).toEqual(times(steps * 4, () => "accepted"));
+      expect(local.logins.length).toBeGreaterThanOrEqual(steps * 4);
+      expect(new Set(local.logins.map(({ outcome }) => outcome))).toEqual(new Set(["accepted"]));
       expect(lakebase.health().counts).toMatchObject({ tokenWaits: 1, loginsRejected: 0 });
       await app.end();
     },
@@ -86,14 +85,17 @@ export function tokenLines(world: World): void {
 
   test("serves the old token through an outage of the token endpoint, and spaces its tries", async () => {
     const lakebase = world.handle();
-    const app = world.open({ lakebase, ...loginEachTime });
+    const app = world.open({ lakebase, max: 1 });
     await lakebase.warmup();
     world.local.clock.advance(41 * minute);
     const fault = world.local.faults.api({ on: "credential", kind: "status", status: 503 });
     for (let second = 0; second < 15 * 60; second += 1) {
       world.local.clock.advance(1000);
       await lakebase.connection();
-      if (second % 60 === 0) await app.query("select 1");
+      if (second % 60 === 0) {
+        await app.query("select 1");
+        await world.endSessions();
+      }
       await refreshIsOver(lakebase);
     }
     expect(lakebase.health().status).toBe("stale");
@@ -123,8 +125,9 @@ export function tokenLines(world: World): void {
   });
 
   test("logs in again with one new token after its token was revoked", async () => {
-    const app = world.open(loginEachTime);
+    const app = world.open({ max: 1 });
     await app.query("select 1");
+    await world.endSessions();
     world.local.revokeAll();
     await app.query("select 1");
     expect(world.logins().map(({ outcome }) => outcome)).toEqual(["accepted", "refused", "accepted"]);
@@ -136,8 +139,9 @@ export function tokenLines(world: World): void {
     for (const target of ["endpoint", "instance"] as const) {
       const before = credentialCalls();
       const lakebase = world.handle(world.options(world.local.envFor(target)));
-      const app = world.open({ lakebase, ...loginEachTime, max: 100 });
+      const app = world.open({ lakebase, max: 100 });
       await app.query("select 1");
+      await world.endSessions();
       world.local.revokeAll();
       const { failures } = await outcomes(times(100, () => app.query("select 1")));
       expect(failures).toEqual([]);
@@ -149,7 +153,7 @@ export function tokenLines(world: World): void {
   test("refuses to storm for an identity that has no Postgres role", async () => {
     const { clientId, clientSecret } = await world.local.addServicePrincipal({ role: false });
     const env = { ...world.local.env, DATABRICKS_CLIENT_ID: clientId, DATABRICKS_CLIENT_SECRET: clientSecret };
-    const app = world.open({ ...world.options({ ...env, PGUSER: clientId }), ...loginEachTime });
+    const app = world.open({ ...world.options({ ...env, PGUSER: clientId }), max: 1 });
     const first = await rejection(app.query("select 1"));
     expect(isLoginRejected(first)).toBe(true);
     for (const error of (await outcomes(times(50, () => app.query("select 1")))).failures) {

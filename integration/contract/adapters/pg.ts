@@ -1,0 +1,91 @@
+import { text } from "node:stream/consumers";
+import { finished } from "node:stream/promises";
+import { lakebasePool } from "@x/lakebase-core/pg";
+import pg from "pg";
+import { from as copyFrom, to as copyTo } from "pg-copy-streams";
+import QueryStream from "pg-query-stream";
+import type { ContractAdapter, OpenAdapter, OpenTransaction } from "../contract-adapter.ts";
+
+export const pgAdapter: ContractAdapter = {
+  name: "pg",
+  defaultName: "pg",
+  packages: ["pg"],
+  open: (options) => adapt(lakebasePool(options)),
+  openPlain: (url) => adapt(new pg.Pool({ connectionString: url })),
+  lacks: { migrator: "node-postgres has no migrations", "migrations down": "node-postgres has no migrations" },
+};
+
+function adapt(pool: pg.Pool): OpenAdapter {
+  /** Runs with one client of the pool, and gives it back. */
+  async function withClient<T>(run: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await pool.connect();
+    try {
+      const result = await run(client);
+      client.release();
+      return result;
+    } catch (error) {
+      client.release(error as Error);
+      throw error;
+    }
+  }
+  return {
+    visible: pool,
+    query: async (sql, parameters) => (await pool.query(sql, parameters)).rows,
+    transaction: (run) => withClient((client) => bracket(client, ["begin", "commit", "rollback"], run)),
+    end: () => pool.end(),
+    async *stream(sql) {
+      const client = await pool.connect();
+      try {
+        yield* client.query(new QueryStream(sql));
+      } finally {
+        client.release();
+      }
+    },
+    cancellable: (sql, signal) =>
+      withClient(async (client) => {
+        const [row] = (await client.query("select pg_backend_pid() as pid")).rows;
+        signal.addEventListener("abort", () => void pool.query("select pg_cancel_backend($1)", [row.pid]));
+        return client.query(sql);
+      }),
+    prepared: async (name, sql, values) => (await pool.query({ name, text: sql, values })).rows,
+    copyIn: (sql, rows) =>
+      withClient(async (client) => {
+        const stream = client.query(copyFrom(sql));
+        stream.end(rows);
+        await finished(stream);
+      }),
+    copyOut: (sql) => withClient((client) => text(client.query(copyTo(sql)))),
+    async listen(channel, onPayload) {
+      const client = await pool.connect();
+      client.on("notification", ({ payload }) => onPayload(payload ?? ""));
+      await client.query(`listen ${channel}`);
+      return async () => {
+        await client.query(`unlisten ${channel}`);
+        client.release();
+      };
+    },
+    script: async (sql) => void (await pool.query(sql)),
+  };
+}
+
+type Bracket = readonly [open: string, keep: string, undo: string];
+const savepoint: Bracket = ["savepoint s", "release savepoint s", "rollback to savepoint s"];
+
+async function bracket<T>(
+  client: pg.PoolClient,
+  [open, keep, undo]: Bracket,
+  run: (tx: OpenTransaction) => Promise<T>,
+) {
+  await client.query(open);
+  try {
+    const result = await run({
+      query: async (sql, parameters) => (await client.query(sql, parameters)).rows,
+      savepoint: (inner) => bracket(client, savepoint, inner),
+    });
+    await client.query(keep);
+    return result;
+  } catch (error) {
+    await client.query(undo);
+    throw error;
+  }
+}

@@ -1,0 +1,10 @@
+import { defineConfig } from "tsdown";
+import { packageBuild } from "../../tsdown.base.ts";
+import manifest from "./package.json" with { type: "json" };
+
+export default defineConfig(
+  packageBuild({
+    entry: { index: "src/index.ts" },
+    define: { __PACKAGE_VERSION__: JSON.stringify(manifest.version) },
+  }),
+);
