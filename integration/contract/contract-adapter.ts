@@ -17,6 +17,8 @@ export interface OpenAdapter extends Partial<Capabilities> {
   end(): Promise<void>;
   /** Everything that a user can reach and print. */
   readonly visible: unknown;
+  /** The whole answer of the host's own call, where that is more than rows. */
+  answer?(sql: string, parameters?: unknown[]): Promise<unknown>;
 }
 
 export interface OpenTransaction {
@@ -41,6 +43,8 @@ export interface Capabilities {
   listen(channel: string, onPayload: (payload: string) => void): Promise<() => Promise<void>>;
   /** Several statements in one text; only their effects count. */
   script(sql: string): Promise<void>;
+  /** Runs a statement, and gives the notices that the server sent with it. */
+  notices(sql: string): Promise<unknown[]>;
   /**
    * The host's own migrator with one migration, which makes the table `name` (`id int`) and adds the row 1, or drops the
    * table; its bookkeeping is to be named after the table too.

@@ -3,9 +3,13 @@ import type { ContractAdapter } from "./contract-adapter.ts";
 import { faultLines } from "./lines/faults.ts";
 import { guardLines } from "./lines/guards.ts";
 import { nameLines } from "./lines/names.ts";
+import { parityLines } from "./lines/parity.ts";
+import { poolLines } from "./lines/pools.ts";
 import { processLines } from "./lines/processes.ts";
 import { secretLines } from "./lines/secrets.ts";
 import { sessionLines } from "./lines/sessions.ts";
+import { statementLines } from "./lines/statements.ts";
+import { streamLines } from "./lines/streams.ts";
 import { tokenLines } from "./lines/tokens.ts";
 import { createWorld } from "./world.ts";
 
@@ -18,6 +22,10 @@ export function testAdapter(adapter: ContractAdapter): void {
     describe("sends secrets to nobody else", () => guardLines(world));
     describe("survives faults", () => faultLines(world));
     describe("keeps the host's behaviour", () => sessionLines(world));
+    describe("answers as the host alone does", () => parityLines(world));
+    describe("streams and cancels", () => streamLines(world));
+    describe("prepares, copies, listens, migrates", () => statementLines(world));
+    describe("pools", () => poolLines(world));
     describe("leaves nothing behind", () => processLines(world));
     describe("shows no secret", () => secretLines(world));
   });

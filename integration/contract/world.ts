@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { createLakebase, type Lakebase, type LakebaseEvent, type LakebaseOptions } from "@x/lakebase-core";
 import { type LocalLakebase, type LocalLakebaseOptions, startLocalLakebase } from "@x/lakebase-local";
+import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, test } from "vitest";
 import type { Capability, ContractAdapter, ContractOptions, OpenAdapter } from "./contract-adapter.ts";
 
@@ -151,4 +152,15 @@ export async function outcomes(tasks: Promise<unknown>[]): Promise<{ succeeded: 
 /** `count` new numbers from 0. */
 export function times<T>(count: number, make: (index: number) => T): T[] {
   return Array.from({ length: count }, (_, index) => make(index));
+}
+
+/** Waits until Postgres runs a statement with this text in so many sessions, by default in one at least. */
+export async function runs(world: World, text: string, sessions?: 0): Promise<void> {
+  const observer = new pg.Client(world.local.postgresUrl);
+  await observer.connect();
+  const sql =
+    "select count(*)::int as n from pg_stat_activity where state = 'active' and query like $1 and pid <> pg_backend_pid()";
+  const running = async () => (await observer.query(sql, [`%${text}%`])).rows[0].n > 0;
+  while ((await running()) === (sessions === 0)) await setImmediate();
+  await observer.end();
 }

@@ -64,6 +64,14 @@ function adapt(pool: pg.Pool): OpenAdapter {
         client.release();
       };
     },
+    answer: (sql, parameters) => pool.query(sql, parameters),
+    notices: (sql) =>
+      withClient(async (client) => {
+        const notices: unknown[] = [];
+        client.on("notice", (notice) => notices.push(notice));
+        await client.query(sql);
+        return notices;
+      }),
     script: async (sql) => void (await pool.query(sql)),
   };
 }

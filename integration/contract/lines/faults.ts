@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { findLakebaseError } from "@x/lakebase-core";
 import { expect, test } from "vitest";
-import { outcomes, rejection, serverError, times, type World } from "../world.ts";
+import { outcomes, rejection, runs, serverError, times, type World } from "../world.ts";
 
 export function faultLines(world: World): void {
   test.each(["terminate", "reset"] as const)("drops an idle connection that the server ends by %s", async (how) => {
@@ -140,17 +140,6 @@ async function lost(world: World, count: number): Promise<void> {
 /** So many sessions are open at the front, and no more. */
 async function open(world: World, count: number): Promise<void> {
   while (world.local.sessions() !== count) await setImmediate();
-}
-
-/** Postgres runs a statement. */
-async function runs(world: World, text: string): Promise<void> {
-  const { default: pg } = await import("pg");
-  const observer = new pg.Client(world.local.postgresUrl);
-  await observer.connect();
-  const sql =
-    "select count(*)::int as n from pg_stat_activity where state = 'active' and query like $1 and pid <> pg_backend_pid()";
-  while ((await observer.query(sql, [`%${text}%`])).rows[0].n === 0) await setImmediate();
-  await observer.end();
 }
 
 async function unusedPort(): Promise<number> {
