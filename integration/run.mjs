@@ -4,6 +4,7 @@
 // from the npm registry. This file and its neighbours in workshop/ therefore use no dependency.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { formatTable, readContract, updatePage } from "./workshop/contract-table.mjs";
 import { install } from "./workshop/install.mjs";
 import { Trouble } from "./workshop/processes.mjs";
 import { installPrograms } from "./workshop/programs.mjs";
@@ -29,7 +30,10 @@ const tasks = {
       return proof.close();
     }
     await checks(proof);
-    await proof.tests("tests", ["--project=unit", "--project=structure", "--project=integration"]);
+    const report = await proof.tests("tests", ["--project=unit", "--project=structure", "--project=integration"]);
+    const contract = readContract(report);
+    console.log(`\n${formatTable(contract)}\n`);
+    await proof.step("the page of the contract", () => updatePage(contract));
     await proof.tests("packaging", ["--project=packaging"]);
     await proof.step("demo, in short", () => tools.script(demo, ["--seconds", "8"], { quiet: true }));
     return proof.close();

@@ -9,6 +9,8 @@ declare module "vitest" {
   interface TaskMeta {
     /** Why a host lacks what a line is about. */
     lacks?: string;
+    /** Packages of the host and what is installed of them. */
+    versions?: Record<string, string>;
   }
 }
 

@@ -1,8 +1,17 @@
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { formatApplicationName } from "@x/lakebase-core";
 import { expect, test } from "vitest";
 import type { World } from "../world.ts";
 
 export function nameLines(world: World): void {
+  test("runs on the versions that the table of results names", ({ task }) => {
+    const versions = Object.fromEntries(world.adapter.packages.map((name) => [name, installedVersion(name)]));
+    task.meta.versions = versions;
+    expect(Object.keys(versions).length).toBeGreaterThan(0);
+    for (const version of Object.values(versions)) expect(version).toMatch(/^\d+\.\d+\.\d+/);
+  });
+
   test("sends the application name in the startup packet of every login, and once", async () => {
     const app = world.open({ applicationName: { isv: "acme" }, max: 3 });
     await Promise.all([1, 2, 3].map(() => app.query("select pg_sleep(0.02)")));
@@ -42,4 +51,13 @@ export function nameLines(world: World): void {
     }
     expect(() => world.open(world.options({ ...world.local.env, PGAPPNAME: "é" }))).toThrow(/PGAPPNAME/);
   });
+}
+
+/** As Node would find it from here; not all packages let themselves be asked for their manifest. */
+function installedVersion(name: string): string {
+  for (let folder = import.meta.dirname; folder !== dirname(folder); folder = dirname(folder)) {
+    const manifest = join(folder, "node_modules", name, "package.json");
+    if (existsSync(manifest)) return JSON.parse(readFileSync(manifest, "utf8")).version;
+  }
+  throw new Error(`${name} is not installed`);
 }
