@@ -3,13 +3,14 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { lakebasePool } from "@x/lakebase-drizzle";
 import { type SQL, sql } from "drizzle-orm";
-import { readMigrationFiles } from "drizzle-orm/migrator";
 import { drizzle } from "drizzle-orm/node-postgres";
 import { migrate } from "drizzle-orm/node-postgres/migrator";
+import { npmVersion } from "drizzle-orm/version";
 import pg from "pg";
 import type { ContractAdapter, OpenAdapter, OpenTransaction, Row } from "../contract-adapter.ts";
 
-const throughClient = "Drizzle has no word for it; `db.$client` is the pool, and its own member shows it there";
+const throughClient =
+  "Drizzle has no word for it: its users take the pool, `db.$client`, which is what the member pg shows";
 
 export const drizzleAdapter: ContractAdapter = {
   name: "drizzle",
@@ -38,7 +39,10 @@ function adapt(client: pg.Pool): OpenAdapter {
   return {
     visible: db,
     query: async (text, parameters) => (await db.execute(statement(text, parameters))).rows,
-    answer: async (text, parameters) => db.execute(statement(text, parameters)),
+    async answer(text, parameters) {
+      const { command, rowCount, fields, rows } = await db.execute(statement(text, parameters));
+      return { command, rowCount, fields, rows };
+    },
     transaction: (run) => db.transaction((tx) => run(inside(tx))),
     end: () => db.$client.end(),
     // Only what its query builder makes can be named, so the text becomes a table and its rows come as JSON.
@@ -49,11 +53,15 @@ function adapt(client: pg.Pool): OpenAdapter {
     },
     script: async (text) => void (await db.execute(sql.raw(text))),
     migrator: (table) => ({
-      up: () =>
-        withMigration(
-          `create table ${table} (id int);\n--> statement-breakpoint\ninsert into ${table} values (1);`,
-          (migrationsFolder) => migrate(db, { migrationsFolder, migrationsTable: `${table}_migrations` }),
-        ),
+      async up() {
+        const migrationsFolder = mkdtempSync(join(tmpdir(), "drizzle-migrations-"));
+        try {
+          writeMigration(migrationsFolder, `create table ${table} (id int)`, `insert into ${table} values (1)`);
+          await migrate(db, { migrationsFolder, migrationsTable: `${table}_migrations` });
+        } finally {
+          rmSync(migrationsFolder, { recursive: true });
+        }
+      },
     }),
   };
 }
@@ -62,4 +70,21 @@ function adapt(client: pg.Pool): OpenAdapter {
 function statement(text: string, parameters: unknown[] = []): SQL {
   const texts = text.split(/\$\d+/).map((part) => sql.raw(part));
   return sql.join(texts.flatMap((part, index) => (index === 0 ? [part] : [sql`${parameters[index - 1]}`, part])));
+}
+
+/** What drizzle-kit generates: a journal and a file a migration before Drizzle 1.0, a folder a migration since. */
+function writeMigration(folder: string, ...statements: string[]): void {
+  const name = "20240229123456_first";
+  const journal = {
+    version: "7",
+    dialect: "postgresql",
+    entries: [{ idx: 0, when: 1709210096000, tag: name, breakpoints: true }],
+  };
+  const files = npmVersion.startsWith("0.")
+    ? { [`${name}.sql`]: "", "meta/_journal.json": JSON.stringify(journal) }
+    : { [`${name}/migration.sql`]: "" };
+  for (const [file, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, file)), { recursive: true });
+    writeFileSync(join(folder, file), text || statements.join(";\n--> statement-breakpoint\n"));
+  }
 }
