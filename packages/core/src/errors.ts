@@ -72,7 +72,20 @@ export class LakebaseError extends Error {
   }
 }
 
-/** One error for any number of problems, each with its option, its variable and the next step. */
+/**
+ * One error for any number of problems, each with its option, its variable and the next step; for authors of adapters.
+ *
+ * @param code Default `ERR_LAKEBASE_CONFIG`.
+ * @example
+ * ```ts
+ * import { configError } from "@x/lakebase-core";
+ *
+ * export function wholeNumber(option: string, value: number): number {
+ *   if (Number.isInteger(value)) return value;
+ *   throw configError([{ option, message: "must be a whole number" }]);
+ * }
+ * ```
+ */
 export function configError(problems: readonly ConfigProblem[], code: LakebaseErrorCode = "ERR_LAKEBASE_CONFIG") {
   const lines = problems.map(
     ({ option, variable, message }) => `\`${option}\`${variable ? ` (environment: ${variable})` : ""}: ${message}`,

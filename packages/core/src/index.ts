@@ -3,6 +3,7 @@ export type { Clock } from "./clock.ts";
 export { type DetectionQuery, detectLakebase, type LakebaseDetection } from "./detect.ts";
 export {
   type ConfigProblem,
+  configError,
   findLakebaseError,
   isLakebaseError,
   LakebaseError,
