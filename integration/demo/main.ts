@@ -11,7 +11,7 @@ const exitCodes = { SIGINT: 130, SIGTERM: 143 };
 
 const commandLine = readCommandLine();
 if (commandLine?.help) stdout.write(help);
-else if (commandLine) await run(commandLine.seconds);
+else if (commandLine) await run(commandLine);
 
 function readCommandLine(): CommandLine | undefined {
   try {
@@ -23,7 +23,7 @@ function readCommandLine(): CommandLine | undefined {
   }
 }
 
-async function run(seconds: number): Promise<void> {
+async function run({ seconds, adapters }: Extract<CommandLine, { help: false }>): Promise<void> {
   const live = stdout.isTTY && !process.env.CI && process.env.TERM !== "dumb";
   const colors = picocolors.createColors(live && picocolors.isColorSupported);
   const display = live
@@ -47,7 +47,7 @@ async function run(seconds: number): Promise<void> {
   process.on("uncaughtException", (error) => endEarly(1, error.stack ?? String(error)));
 
   try {
-    const evidence = await runDemo({ seconds, display, signal: stop.signal });
+    const evidence = await runDemo({ seconds, adapters, display, signal: stop.signal });
     stop.signal.throwIfAborted();
     const sections = judge(evidence);
     stdout.write(formatSummary(sections, evidence.tally.failures, colors));

@@ -1,5 +1,5 @@
 import { count, sql, sum } from "drizzle-orm";
-import type { Database } from "./database.ts";
+import type { Database } from "./office.ts";
 import { opening } from "./opening-stock.ts";
 import { customers, orderLines, orders, products } from "./schema.ts";
 

@@ -1,4 +1,4 @@
-import type { Database } from "./database.ts";
+import type { Database } from "./office.ts";
 import { customers, products } from "./schema.ts";
 
 /** What the shop has and what its customers own before the first order; ample, so that no order has to be declined. */

@@ -33,6 +33,8 @@ export const orders = pgTable(
     // written twice; here it must be possible, or "doubled orders: 0" would prove nothing.
     worker: integer().notNull(),
     number: integer().notNull(),
+    /** The library at whose counter it was. */
+    takenBy: text("taken_by").notNull(),
     totalCents: bigint("total_cents", { mode: "number" }).notNull(),
     placedAt: timestamp("placed_at", { withTimezone: true }).notNull().defaultNow(),
   },

@@ -1,4 +1,4 @@
-import { nextOfPool, type Stage } from "./stage.ts";
+import { type Stage, until } from "./stage.ts";
 
 export interface Revocation {
   /** One, unless it had been replaced before anybody tried it again. */
@@ -19,7 +19,7 @@ export async function revokeToken(stage: Stage): Promise<Revocation> {
     await tokens.untilYoung(0.1, signal);
     const before = credentials();
     const tokenId = before.at(-1)?.id ?? "";
-    while (loginsWith(tokenId, "accepted") === 0) await nextOfPool(stage, "connect");
+    await until(stage, () => loginsWith(tokenId, "accepted") > 0);
 
     const rejected = tokens.next("loginRejected", signal).then(() => true);
     const replaced = tokens.next("refresh", signal).then(() => false);
@@ -31,7 +31,7 @@ export async function revokeToken(stage: Stage): Promise<Revocation> {
       continue;
     }
     await replaced;
-    await nextOfPool(stage, "connect");
+    await until(stage, () => loginsWith(credentials().at(-1)?.id ?? "", "accepted") > 0);
     const mints = credentials().length - before.length;
     const refused = loginsWith(tokenId, "refused");
     say(

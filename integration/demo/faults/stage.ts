@@ -1,4 +1,4 @@
-import type { LakebasePool } from "@x/lakebase-drizzle";
+import { setTimeout as delay } from "node:timers/promises";
 import type { LocalLakebase } from "@x/lakebase-local";
 import type { Tally } from "../load/tally.ts";
 import type { Turnstile } from "../load/turnstile.ts";
@@ -7,7 +7,6 @@ import type { TokenWatch } from "./token-watch.ts";
 /** What a fault needs to happen, and to be told. */
 export interface Stage {
   local: LocalLakebase;
-  pool: LakebasePool;
   turnstile: Turnstile;
   tally: Tally;
   tokens: TokenWatch;
@@ -15,19 +14,7 @@ export interface Stage {
   signal: AbortSignal;
 }
 
-/** Waits for the pool; `once` of node:events would fail when an idle session ends, which a pool tells as an `error`. */
-export function nextOfPool({ pool, signal }: Stage, name: "connect" | "remove"): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const done = () => {
-      signal.removeEventListener("abort", onAbort);
-      resolve();
-    };
-    const onAbort = () => {
-      pool.off(name, done);
-      reject(signal.reason);
-    };
-    if (signal.aborted) return reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    pool.once(name, done);
-  });
+/** Waits for what only the server's record tells, by looking again and again. */
+export async function until({ signal }: Stage, happened: () => boolean): Promise<void> {
+  while (!happened()) await delay(5, undefined, { signal });
 }

@@ -1,7 +1,7 @@
 import type { LoginRecord } from "@x/lakebase-local";
 import { inSeconds } from "../output/numbers.ts";
 import { isToldToWait } from "../record/login-outcome.ts";
-import { nextOfPool, type Stage } from "./stage.ts";
+import { type Stage, until } from "./stage.ts";
 
 export interface Suspension {
   sessionsEnded: number;
@@ -10,22 +10,27 @@ export interface Suspension {
   logins: LoginRecord[];
 }
 
+/** Sessions that a pool was closing just then are not told as lost, so there may be fewer losses than sessions. */
+const noticedWithinMs = 300;
+
 /** Scale to zero, in small: nothing is asked, so the compute goes to sleep; the next login wakes it. */
 export async function suspendCompute(stage: Stage): Promise<Suspension> {
-  const { local, pool, turnstile, say } = stage;
+  const { local, tokens, turnstile, say } = stage;
   await pauseWork(stage);
   const before = local.logins.length;
+  const lostBefore = tokens.losses;
   let sessionsEnded: number;
   try {
     sessionsEnded = local.suspend({ waking: "starting-up" });
     say(`No query in flight: the compute is suspended, ${sessionsEnded} sessions end.`);
-    // Postgres ends them in its own time. A query on one that is about to go would fail, and rightly so.
-    while (pool.totalCount > 0) await nextOfPool(stage, "remove");
+    // The pools hear of it in their own time. A query on a session that is gone would fail, and rightly so.
+    const patience = performance.now() + noticedWithinMs;
+    await until(stage, () => tokens.losses - lostBefore >= sessionsEnded || performance.now() > patience);
   } finally {
     turnstile.open();
   }
   const resumedAt = performance.now();
-  await nextOfPool(stage, "connect");
+  await until(stage, () => local.sessions() > 0);
   const awakeAfterMs = performance.now() - resumedAt;
   const logins = local.logins.slice(before);
   const told = logins.filter(isToldToWait).length;
@@ -38,7 +43,7 @@ async function pauseWork(stage: Stage): Promise<void> {
   await stage.turnstile.close();
   while (stage.local.sessions() === 0) {
     stage.turnstile.open();
-    await nextOfPool(stage, "connect");
+    await until(stage, () => stage.local.sessions() > 0);
     await stage.turnstile.close();
   }
 }

@@ -6,8 +6,12 @@ export class TokenWatch {
   readonly #emitter = new EventEmitter();
   #newest: { at: number; expiresAt: number } | undefined;
 
+  /** Sessions that ended otherwise than by their own pool. */
+  losses = 0;
+
   readonly onEvent = (event: LakebaseEvent): void => {
     if (event.type === "refresh") this.#newest = { at: Date.now(), expiresAt: event.expiresAt.getTime() };
+    if (event.type === "connectionLost") this.losses += 1;
     this.#emitter.emit(event.type);
   };
 

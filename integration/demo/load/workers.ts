@@ -1,14 +1,16 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { balances, readBooks } from "../app/books.ts";
-import type { Database } from "../app/database.ts";
+import type { AdapterName, Counter, OrderRequest } from "../app/counters/counter.ts";
+import type { Database } from "../app/office.ts";
 import { opening } from "../app/opening-stock.ts";
-import { latestOrders, type OrderRequest, placeOrder } from "../app/orders.ts";
+import { latestOrders } from "../app/orders.ts";
 import { orderKey, type Tally } from "./tally.ts";
 import type { Turnstile } from "./turnstile.ts";
 
 export interface Workplace {
-  database: Database;
+  office: Database;
+  counters: ReadonlyMap<AdapterName, Counter>;
   turnstile: Turnstile;
   tally: Tally;
   /** Ends the work; what has begun is finished. */
@@ -25,26 +27,30 @@ export async function runLoad(workplace: Workplace): Promise<void> {
   await Promise.all([...orderTakers, report(workplace)]);
 }
 
-async function takeOrders(worker: number, { database, turnstile, tally, signal }: Workplace): Promise<void> {
+/** One order after the other, each at the next counter. */
+async function takeOrders(worker: number, { counters, turnstile, tally, signal }: Workplace): Promise<void> {
+  const row = [...counters];
   for (let number = 1; !signal.aborted; number += 1) {
+    const [adapter, counter] = row[(worker + number) % row.length] ?? [];
+    if (!adapter || !counter) throw new Error("there is no counter");
     await turnstile.pass(async () => {
       try {
-        const id = await placeOrder(database, { worker, number, ...randomOrder() });
-        tally.acknowledged.set(orderKey(worker, number), id);
+        const id = await counter.placeOrder({ worker, number, ...randomOrder() });
+        tally.noteOrder(orderKey(worker, number), id, adapter);
       } catch (error) {
         // Not tried again: a failure that this service would have shown to somebody has to be seen here too.
-        tally.noteFailure(`order ${orderKey(worker, number)}`, error);
+        tally.noteFailure(`order ${orderKey(worker, number)} by ${adapter}`, error);
       }
     });
     await pace(orderPauseMs, signal);
   }
 }
 
-async function report({ database, turnstile, tally, signal }: Workplace): Promise<void> {
+async function report({ office, turnstile, tally, signal }: Workplace): Promise<void> {
   while (!signal.aborted) {
     await turnstile.pass(async () => {
       try {
-        const [latest, books] = await Promise.all([latestOrders(database), readBooks(database)]);
+        const [latest, books] = await Promise.all([latestOrders(office), readBooks(office)]);
         const complete = latest.every(
           ({ totalCents, lines }) =>
             totalCents === lines.reduce((total, { quantity, priceCents }) => total + quantity * priceCents, 0),

@@ -12,7 +12,7 @@ type Colors = ReturnType<typeof picocolors.createColors>;
 /** For a terminal: one table that is drawn anew five times a second, and the events above it. */
 export function createLiveTable(stream: NodeJS.WriteStream, colors: Colors, seconds: number): Display {
   const update = createLogUpdate(stream);
-  const statements = new Rate();
+  const orders = new Rate();
   const logins = new Rate();
   let read: (() => Figures) | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -21,7 +21,7 @@ export function createLiveTable(stream: NodeJS.WriteStream, colors: Colors, seco
     if (!read) return;
     const figures = read();
     const rates = {
-      statements: statements.add(figures.statements, figures.elapsedSeconds),
+      orders: orders.add(figures.orders, figures.elapsedSeconds),
       logins: logins.add(figures.loginsAccepted, figures.elapsedSeconds),
     };
     update(`\n${table(figures, rates, seconds, colors).join("\n")}\n`);
@@ -46,12 +46,7 @@ export function createLiveTable(stream: NodeJS.WriteStream, colors: Colors, seco
   };
 }
 
-function table(
-  figures: Figures,
-  rates: { statements: number; logins: number },
-  seconds: number,
-  colors: Colors,
-): string[] {
+function table(figures: Figures, rates: { orders: number; logins: number }, seconds: number, colors: Colors): string[] {
   const { token, named } = figures;
   const good = (text: string, isGood: boolean) => (isGood ? colors.green(text) : colors.red(colors.bold(text)));
   const row = (name: string, figure: string, note: string, paint: (text: string) => string = colors.bold) =>
@@ -61,21 +56,26 @@ function table(
   return [
     `  ${colors.bold(title)}${time.padStart(width - title.length)}`,
     `  ${colors.dim("─".repeat(width))}`,
-    row("queries", grouped(figures.statements), `${grouped(rates.statements)} a second`),
-    row("failed", grouped(figures.failures), "queries", (text) => good(text, figures.failures === 0)),
-    row("orders", grouped(figures.orders), figures.booksBalance ? "books balance" : "books do NOT balance"),
+    row("orders", grouped(figures.orders), `${grouped(rates.orders)} a second`),
+    ...inThrees(figures.ordersBy).map((pair) => `  ${colors.dim(pair)}`),
+    row("failed", grouped(figures.failures), figures.booksBalance ? "books balance" : "books do NOT balance", (text) =>
+      good(text, figures.failures === 0 && figures.booksBalance),
+    ),
     row("new logins", grouped(figures.loginsAccepted), `${rates.logins} a second, ${figures.loginsRefused} refused`),
     row("tokens minted", grouped(figures.tokensMinted), token ? `newest: ${token.id}` : ""),
     row("token", token?.status ?? "none", token ? `${token.remainingSeconds.toFixed(1)} s left` : "", (text) =>
       token?.status === "ready" ? colors.green(text) : colors.yellow(text),
     ),
-    row(
-      "application name",
-      figures.applicationNames.join(" "),
-      `seen by the server in ${named.right} of ${named.all}`,
-      (text) => good(text, named.right === named.all),
+    row("application names", `${named.names}`, `seen by the server in ${named.right} of ${named.all} logins`, (text) =>
+      good(text, named.right === named.all),
     ),
   ];
+}
+
+/** Who has taken how many, three to a line. */
+function inThrees(ordersBy: Figures["ordersBy"]): string[] {
+  const cells = ordersBy.map(({ adapter, orders }) => `${adapter.padEnd(13)}${grouped(orders).padStart(8)}`);
+  return [cells.slice(0, 3), cells.slice(3)].filter((line) => line.length > 0).map((line) => `  ${line.join("    ")}`);
 }
 
 /** Growth in the last second or so. */

@@ -19,12 +19,12 @@ export function createPlainLines(write: (text: string) => void): Display {
 }
 
 function describe(figures: Figures): string {
-  const { statements, failures, loginsAccepted, tokensMinted, token, applicationNames } = figures;
+  const { orders, failures, loginsAccepted, tokensMinted, token, named } = figures;
   return [
-    `${grouped(statements)} queries`,
+    `${grouped(orders)} orders`,
     `${failures} failed`,
     `${loginsAccepted} logins`,
     `${tokensMinted} ${tokensMinted === 1 ? "token" : "tokens"}, ${token?.status ?? "none"}`,
-    applicationNames.join(" "),
+    `${named.names} application names`,
   ].join(", ");
 }

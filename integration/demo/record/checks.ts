@@ -1,9 +1,12 @@
 import { formatApplicationName, type LakebaseDetection } from "@x/lakebase-core";
 import type { LocalLakebase, LoginRecord } from "@x/lakebase-local";
-import { applicationName } from "../app/database.ts";
+import type { AdapterName } from "../app/counters/counter.ts";
+import { nameOfCounter } from "../app/counters/open-counters.ts";
+import { applicationName } from "../app/office.ts";
 import type { FaultsPlayed } from "../faults/script.ts";
 import { orderKey, type Tally } from "../load/tally.ts";
 import { grouped, inSeconds } from "../output/numbers.ts";
+import { expectedNames } from "./expected-names.ts";
 import { isTokenRefused, isToldToWait } from "./login-outcome.ts";
 import type { PostgresRecord } from "./postgres-record.ts";
 
@@ -27,6 +30,7 @@ export interface Evidence {
   faults: FaultsPlayed;
   tally: Tally;
   detection: LakebaseDetection;
+  adapters: readonly AdapterName[];
   seconds: number;
   tokenLifeSeconds: number;
 }
@@ -34,6 +38,7 @@ export interface Evidence {
 export function judge(evidence: Evidence): Section[] {
   return [
     { title: "Tokens, by the server's record", checks: tokenChecks(evidence) },
+    { title: "Orders, by who has taken them", checks: adapterChecks(evidence) },
     { title: "Data, by Postgres's record", checks: dataChecks(evidence) },
     { title: "The partner guide's checklist", checks: partnerChecks(evidence) },
   ];
@@ -103,17 +108,13 @@ function dataChecks({ postgres, tally }: Evidence): Check[] {
     ({ id, worker, number }) => tally.acknowledged.get(orderKey(worker, number)) !== id,
   ).length;
   const { stockDifference, centsDifference, lineCentsDifference } = postgres.books;
-  const { statements } = postgres;
-  const incomplete = statements === undefined ? 0 : Math.abs(tally.statements - statements);
+  const { statements, rollbacks } = postgres;
   return [
     {
-      met: tally.failures.length === 0 && incomplete === 0,
+      met: tally.failures.length === 0 && rollbacks === 0,
       what: "failed queries",
-      figure: `${Math.max(tally.failures.length, incomplete)}`,
-      note:
-        statements === undefined
-          ? `${grouped(tally.statements)} sent (this server does not count)`
-          : `${grouped(tally.statements)} sent, ${grouped(statements)} completed by Postgres`,
+      figure: `${Math.max(tally.failures.length, rollbacks)}`,
+      note: `${statements === undefined ? "" : `of ${grouped(statements)}; `}Postgres has undone ${rollbacks} transactions`,
     },
     {
       met: tally.acknowledged.size > 0 && lost === 0,
@@ -148,11 +149,27 @@ function dataChecks({ postgres, tally }: Evidence): Check[] {
   ];
 }
 
+/** One library after the other: its orders, and its logins by the name in their startup packets. */
+function adapterChecks({ local, postgres, tally, adapters }: Evidence): Check[] {
+  return adapters.map((adapter) => {
+    const written = postgres.orders.filter(({ takenBy }) => takenBy === adapter).length;
+    const name = formatApplicationName(nameOfCounter(adapter));
+    const logins = local.logins.filter((login) => login.applicationName === name && isAccepted(login)).length;
+    return {
+      met: written > 0 && written === tally.takenBy.get(adapter) && logins > 0,
+      what: adapter,
+      figure: grouped(written),
+      note: `${logins} logins as ${name}`,
+    };
+  });
+}
+
 /** The checklist of the partner guide, as far as a running service can meet it. */
-function partnerChecks({ local, detection }: Evidence): Check[] {
+function partnerChecks({ local, detection, adapters }: Evidence): Check[] {
   const name = formatApplicationName(applicationName);
+  const names = expectedNames(adapters);
   const { logins, requests } = local;
-  const named = logins.filter((login) => login.applicationName === name).length;
+  const named = logins.filter((login) => names.includes(login.applicationName ?? "")).length;
   const leading = requests.filter(({ userAgent }) => userAgent?.split(" ", 1)[0] === name).length;
   const accepted = logins.filter(isAccepted);
   const byToken = accepted.filter(({ tokenId }) => tokenId !== undefined).length;
@@ -172,7 +189,7 @@ function partnerChecks({ local, detection }: Evidence): Check[] {
       met: logins.length > 0 && named === logins.length,
       what: "application_name",
       figure: share(named, logins.length),
-      note: `startup packets with ${name}`,
+      note: "startup packets with the partner's name",
     },
     {
       met: requests.length > 0 && leading === requests.length,

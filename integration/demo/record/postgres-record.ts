@@ -7,16 +7,19 @@ import { orders } from "../app/schema.ts";
 
 /** What Postgres itself says in the end, asked straight and as a superuser: past the service, its pool and the front. */
 export interface PostgresRecord {
-  orders: { id: number; worker: number; number: number }[];
+  orders: { id: number; worker: number; number: number; takenBy: string }[];
   books: Books;
   /** Statements that it has completed for the service's role; `undefined` where the server does not count them. */
   statements: number | undefined;
+  /** Transactions that it has undone in this database: every statement that fails makes one. */
+  rollbacks: number;
 }
 
 /** Lets Postgres count from now on, if it can. */
 export async function startCounting(postgresUrl: string): Promise<void> {
   await withClient(postgresUrl, async (client) => {
     if (await counts(client)) await client.query("create extension if not exists pg_stat_statements");
+    await client.query("select pg_stat_reset()");
   });
 }
 
@@ -30,11 +33,12 @@ export async function readPostgresRecord(postgresUrl: string, role: string): Pro
     const database = drizzle({ client, schema });
     return {
       orders: await database
-        .select({ id: orders.id, worker: orders.worker, number: orders.number })
+        .select({ id: orders.id, worker: orders.worker, number: orders.number, takenBy: orders.takenBy })
         .from(orders)
         .orderBy(asc(orders.id)),
       books: await readBooks(database),
       statements: await countStatements(client, role),
+      rollbacks: await countRollbacks(client),
     };
   });
 }
@@ -47,6 +51,14 @@ async function countStatements(client: pg.Client, role: string): Promise<number 
     [role],
   );
   return rows[0]?.calls ?? 0;
+}
+
+/** The server has these figures of a session when that has ended. */
+async function countRollbacks(client: pg.Client): Promise<number> {
+  const { rows } = await client.query(
+    "select xact_rollback::float8 as rollbacks from pg_stat_database where datname = current_database()",
+  );
+  return rows[0]?.rollbacks ?? 0;
 }
 
 async function counts(client: pg.Client): Promise<boolean> {

@@ -18,6 +18,7 @@ CREATE TABLE "orders" (
 	"customer_id" integer NOT NULL,
 	"worker" integer NOT NULL,
 	"number" integer NOT NULL,
+	"taken_by" text NOT NULL,
 	"total_cents" bigint NOT NULL,
 	"placed_at" timestamp with time zone DEFAULT now() NOT NULL
 );
