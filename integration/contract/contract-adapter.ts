@@ -70,6 +70,8 @@ export interface ContractAdapter {
   open(options: ContractOptions): OpenAdapter;
   /** The host as its own documentation has it, without this library, on a plain Postgres. */
   openPlain(url: string): OpenAdapter;
+  /** Options of the host that this library sets itself, or values that it must not have: `open` with any of them throws. */
+  readonly refuses: Readonly<Record<string, unknown>>;
   /** What the host has no word for, and why. Declared, so that nothing is left out in silence. */
   readonly lacks: Readonly<Partial<Record<Capability, string>>>;
 }

@@ -18,6 +18,13 @@ export const drizzleAdapter: ContractAdapter = {
   packages: ["drizzle-orm", "pg"],
   open: (options) => adapt(lakebasePool(options)),
   openPlain: (url) => adapt(new pg.Pool({ connectionString: url })),
+  refuses: {
+    Client: class {},
+    application_name: "x",
+    connectionTimeoutMillis: 5,
+    maxLifetimeSeconds: 2_147_484,
+    stream: () => {},
+  },
   lacks: {
     stream: throughClient,
     cancellable: throughClient,

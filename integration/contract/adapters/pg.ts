@@ -12,6 +12,13 @@ export const pgAdapter: ContractAdapter = {
   packages: ["pg"],
   open: (options) => adapt(lakebasePool(options)),
   openPlain: (url) => adapt(new pg.Pool({ connectionString: url })),
+  refuses: {
+    Client: class {},
+    application_name: "x",
+    connectionTimeoutMillis: 5,
+    maxLifetimeSeconds: 2_147_484,
+    stream: () => {},
+  },
   lacks: { migrator: "node-postgres has no migrations", "migrations down": "node-postgres has no migrations" },
 };
 

@@ -124,15 +124,22 @@ export function guardLines(world: World): void {
 
   test.each([
     ["password", { password: "eyJhbGciOi.eyJzdWIi.c2ln", user: "x", host: "db.example.com" }],
-    ["application_name", { application_name: "x" }],
     ["ssl.rejectUnauthorized", { ssl: { rejectUnauthorized: false } }],
-    ["connectionTimeoutMillis", { connectionTimeoutMillis: 5 }],
-    ["maxLifetimeSeconds", { maxLifetimeSeconds: 2_147_484 }],
     ["nonsense", { nonsense: true }],
-  ])("refuses the option %s that is ours, unsafe or unknown", (option, bad) => {
+  ])("refuses the option %s that is unsafe or unknown", (option, bad) => {
     const error = thrown(() => world.open(bad as object));
     expect(error.code).toBe("ERR_LAKEBASE_CONFIG");
     expect(error.message).toContain(`\`${option}\``);
+  });
+
+  test("refuses the host's own options that are this library's to set, and those that cannot be", () => {
+    const { refuses } = world.adapter;
+    expect(Object.keys(refuses).length).toBeGreaterThan(0);
+    for (const [option, value] of Object.entries(refuses)) {
+      const error = thrown(() => world.open({ [option]: value } as object));
+      expect(error.code, option).toBe("ERR_LAKEBASE_CONFIG");
+      expect(error.message).toContain(option);
+    }
   });
 
   test("refuses target and identity beside a handle", () => {
