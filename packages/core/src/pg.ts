@@ -1,3 +1,10 @@
-export type { HandleOptions, OnLakebase, PgClientOptions, PgPoolOptions } from "./pg/driver-options.ts";
+export type { HandleOptions, OnLakebase } from "./driver-options.ts";
+export { type PgClientOptions, type PgPoolOptions, poolOptionKeys } from "./pg/driver-options.ts";
 export { LakebaseClient, type LakebaseClientOptions } from "./pg/lakebase-client.ts";
-export { LakebasePool, type LakebasePoolOptions, lakebasePool, lakebasePoolConfig } from "./pg/lakebase-pool.ts";
+export {
+  LakebasePool,
+  type LakebasePoolOptions,
+  lakebasePool,
+  lakebasePoolConfig,
+  shareHandle,
+} from "./pg/lakebase-pool.ts";

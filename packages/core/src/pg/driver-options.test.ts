@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { LakebaseError } from "../errors.ts";
 import { createLakebase } from "../lakebase.ts";
-import { splitOptions } from "./driver-options.ts";
+import { splitPgOptions } from "./driver-options.ts";
 
 const lakebase = createLakebase({ env: {} });
-const split = (options: object, kind: "pool" | "client" = "pool") => splitOptions(options, kind);
+const split = (options: object, kind: "pool" | "client" = "pool") => splitPgOptions(options, kind);
 
 function problems(options: object, kind: "pool" | "client" = "pool") {
   try {
@@ -16,7 +16,7 @@ function problems(options: object, kind: "pool" | "client" = "pool") {
   return [];
 }
 
-describe("splitOptions", () => {
+describe("splitPgOptions", () => {
   test("tells the handle's options, the pool's own and the driver's", () => {
     const endpoint = "projects/a/branches/b/endpoints/c";
     expect(split({ endpoint, database: "orders", max: 5, statement_timeout: 100, keepAlive: undefined })).toEqual({

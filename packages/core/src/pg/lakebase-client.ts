@@ -1,10 +1,11 @@
 import { Socket } from "node:net";
 import pg from "pg";
 import type { ResolvedScope } from "../config/scope.ts";
+import { bindOptions, type HandleOptions } from "../driver-options.ts";
 import { errorCode, LakebaseError } from "../errors.ts";
 import type { ConnectionSettings } from "../handle.ts";
-import { createHandle, type HandleInternals, internalsOf } from "../lakebase.ts";
-import { type HandleOptions, type PgClientOptions, splitOptions } from "./driver-options.ts";
+import type { HandleInternals } from "../lakebase.ts";
+import { type PgClientOptions, splitPgOptions } from "./driver-options.ts";
 
 /** Options of {@link LakebaseClient}: ours, and node-postgres' own beside them. */
 export type LakebaseClientOptions = HandleOptions & PgClientOptions;
@@ -32,6 +33,7 @@ interface ClientInside {
   _connecting: boolean;
   _connected: boolean;
   _connectionError: boolean;
+  _queryable: boolean;
   _ended: boolean;
   _errorAllQueries(error: Error): void;
   connection: ConnectionInside;
@@ -66,6 +68,7 @@ export class LakebaseClient extends pg.Client {
   readonly #binding: ClientBinding;
   /** node-postgres' connection options that a new connection needs again. */
   readonly #connectionConfig: object;
+  #lost = false;
   #login: { readonly abort: AbortController; readonly settled: Promise<void> } | undefined;
   /** Listeners that somebody put on the connection before connecting, such as Sequelize's. */
   #foreignListeners: readonly [string | symbol, (...args: unknown[]) => void][] | undefined;
@@ -73,7 +76,7 @@ export class LakebaseClient extends pg.Client {
   /** @throws LakebaseError `ERR_LAKEBASE_CONFIG` that lists every problem of the options. */
   constructor(options: LakebaseClientOptions = {}) {
     const { [bindingKey]: given, ...config } = options as { [bindingKey]?: ClientBinding } & PgClientOptions;
-    const { binding, driver } = given ? { binding: given, driver: config } : bindOptions(options);
+    const { binding, driver } = given ? { binding: given, driver: config } : bindClient(options);
     const { scope, handle } = binding;
     super({
       ...driver,
@@ -102,12 +105,7 @@ export class LakebaseClient extends pg.Client {
       encoding: driver.client_encoding ?? "utf8",
     };
     // A connection that dies while nobody listens must cost its query, not the process.
-    let lost = false;
-    this.on("error", (error) => {
-      // The end of its socket follows an error of the server, and is the same loss.
-      if (!lost) handle.emit({ type: "connectionLost", code: errorCode(error) });
-      lost = true;
-    });
+    this.on("error", (error) => this.#lose(error));
   }
 
   override connect(): Promise<pg.Client>;
@@ -196,6 +194,7 @@ export class LakebaseClient extends pg.Client {
       super.connect((error?: Error | null) => {
         if (error) return fail(error);
         settle();
+        this.#watch(connection);
         accepted();
         resolve();
         callback(null, this);
@@ -222,6 +221,24 @@ export class LakebaseClient extends pg.Client {
     return connection;
   }
 
+  /**
+   * The server ends a session that it has reported a fatal error in. node-postgres tells only the statement that runs, and
+   * its pools would give the client to another one until the socket closes.
+   */
+  #watch(connection: ConnectionInside): void {
+    connection.prependListener("errorMessage", (error: pg.DatabaseError) => {
+      if (error.severity !== "FATAL" && error.severity !== "PANIC") return;
+      inner(this)._queryable = false;
+      this.#lose(error);
+    });
+  }
+
+  /** The end of its socket follows an error of the server, and is the same loss. */
+  #lose(error: Error): void {
+    if (!this.#lost) this.#binding.handle.emit({ type: "connectionLost", code: errorCode(error) });
+    this.#lost = true;
+  }
+
   /** After the last dial: what pg does when a connection ends, for one that may never have begun. */
   #giveUp(error: Error): void {
     const inside = inner(this);
@@ -244,10 +261,9 @@ export function bindLakebaseClient(binding: ClientBinding): typeof LakebaseClien
   };
 }
 
-function bindOptions(options: LakebaseClientOptions): { binding: ClientBinding; driver: PgClientOptions } {
-  const { lakebase, handle: handleOptions, scope, driver } = splitOptions(options, "client");
-  const handle = internalsOf(lakebase ?? createHandle(handleOptions, "pg"));
-  return { binding: { handle, scope: handle.scope(scope) }, driver };
+function bindClient(options: LakebaseClientOptions): { binding: ClientBinding; driver: PgClientOptions } {
+  const split = splitPgOptions(options, "client");
+  return { binding: bindOptions(split, "pg"), driver: split.driver };
 }
 
 function inner(client: LakebaseClient): ClientInside {

@@ -1,8 +1,9 @@
 import { setMaxListeners } from "node:events";
 import pg from "pg";
+import { bindOptions, type HandleOptions, type OnLakebase, spread } from "../driver-options.ts";
 import { LakebaseError } from "../errors.ts";
-import { createHandle, internalsOf, type Lakebase } from "../lakebase.ts";
-import { type HandleOptions, type PgPoolOptions, splitOptions } from "./driver-options.ts";
+import type { Lakebase } from "../lakebase.ts";
+import { type PgPoolOptions, splitPgOptions } from "./driver-options.ts";
 import { bindLakebaseClient, type ClientBinding } from "./lakebase-client.ts";
 
 /** Options of {@link lakebasePool}: ours, and node-postgres' own beside them. */
@@ -122,31 +123,34 @@ export function lakebasePoolConfig(options: LakebasePoolOptions = {}, adapter = 
   return { ...config, maxLifetimeSeconds: spread(config.maxLifetimeSeconds ?? 0) };
 }
 
-function configure(options: LakebasePoolOptions, adapter: string, shutDown?: AbortSignal) {
-  const { lakebase: given, handle: handleOptions, scope: own, driver } = splitOptions(options, "pool");
-  const lakebase = given ?? createHandle(handleOptions, adapter);
-  const handle = internalsOf(lakebase);
-  const scope = handle.scope(own);
-  const { connectTimeoutMs } = scope;
-  const binding: ClientBinding = {
-    handle,
-    scope: {
-      ...scope,
-      applicationName: scope.applicationName ?? handle.defaultName(adapter),
-    },
-    leadMs: poolTimerLeadMs,
-    ...(shutDown ? { shutDown } : {}),
-  };
-  const config: pg.PoolConfig = {
-    ...defaults,
-    ...driver,
-    connectionTimeoutMillis: connectTimeoutMs,
-    Client: bindLakebaseClient(binding) as NonNullable<pg.PoolConfig["Client"]>,
-  };
-  return { config, lakebase, ownsLakebase: given === undefined };
+/**
+ * The same options on one handle, for an adapter whose host makes several pools of them, later: everything is checked, and
+ * the handle that target and identity name stands in their place. It holds nothing that needs closing.
+ *
+ * @throws LakebaseError `ERR_LAKEBASE_CONFIG` that lists every problem of the options.
+ * @example
+ * ```ts
+ * import { lakebasePool, shareHandle } from "@x/lakebase-core/pg";
+ *
+ * const shared = shareHandle({ applicationName: { isv: "acme" }, max: 20 }, "my-orm");
+ * const writing = lakebasePool(shared, "my-orm");
+ * const reading = lakebasePool({ ...shared, access: "read-only" }, "my-orm");
+ * ```
+ */
+export function shareHandle(options: LakebasePoolOptions, adapter: string): OnLakebase & PgPoolOptions {
+  const split = splitPgOptions(options, "pool");
+  return { ...split.scope, ...split.driver, lakebase: bindOptions(split, adapter).lakebase };
 }
 
-/** Up to 10 % more or less. 0 means no limit and stays 0. */
-function spread(seconds: number): number {
-  return seconds * (0.9 + 0.2 * Math.random());
+function configure(options: LakebasePoolOptions, adapter: string, shutDown?: AbortSignal) {
+  const split = splitPgOptions(options, "pool");
+  const { lakebase, ownsLakebase, handle, scope } = bindOptions(split, adapter);
+  const binding: ClientBinding = { handle, scope, leadMs: poolTimerLeadMs, ...(shutDown ? { shutDown } : {}) };
+  const config: pg.PoolConfig = {
+    ...defaults,
+    ...split.driver,
+    connectionTimeoutMillis: scope.connectTimeoutMs,
+    Client: bindLakebaseClient(binding) as NonNullable<pg.PoolConfig["Client"]>,
+  };
+  return { config, lakebase, ownsLakebase };
 }
