@@ -1,0 +1,4 @@
+import { testAdapter } from "../contract.ts";
+import { typeormAdapter } from "./typeorm.ts";
+
+testAdapter(typeormAdapter);
