@@ -1,0 +1,4 @@
+import { testAdapter } from "../contract.ts";
+import { kyselyAdapter } from "./kysely.ts";
+
+testAdapter(kyselyAdapter);
