@@ -161,9 +161,10 @@ export class LakebaseClient extends pg.Client {
       .catch((error: Error) => {
         shutDown?.removeEventListener("abort", onShutDown);
         this.#login = undefined;
-        this.#giveUp(error);
-        // Outside of the promise, so that what the callback throws is an exception and not a lost rejection.
+        // Outside of the promise, so that what the callback throws is an exception and not a lost rejection. Before the end is
+        // told, as node-postgres does: Sequelize would take an end that comes first for the reason.
         process.nextTick(() => callback(error));
+        this.#giveUp(error);
       });
     this.#login = { abort, settled };
   }
