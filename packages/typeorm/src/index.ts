@@ -19,8 +19,8 @@ export interface LakebaseDriver {
   readonly Pool: new (
     options: object,
   ) => LakebasePool;
-  /** node-postgres' own, on which TypeORM sets `parseInt8`. */
-  readonly defaults: pg.Defaults;
+  /** Where TypeORM sets `parseInt8`: node-postgres knows it for the whole process. */
+  readonly defaults: { parseInt8: boolean };
   /** Ends all pools made from these options, also those of an `initialize()` that failed or that still waits. */
   end(): Promise<void>;
 }
@@ -95,7 +95,11 @@ export function lakebaseDataSourceOptions(options: LakebaseTypeormOptions = {}):
         pools.add(this);
       }
     },
-    defaults: pg.defaults,
+    defaults: {
+      set parseInt8(parse: boolean) {
+        pg.defaults.parseInt8 = parse;
+      },
+    },
     async end() {
       await Promise.all([...pools].map((pool) => pool.end()));
     },
