@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { formatTable, readContract, updatePage } from "./workshop/contract-table.mjs";
 import { install } from "./workshop/install.mjs";
+import { contractOnPeers } from "./workshop/peers.mjs";
 import { Trouble } from "./workshop/processes.mjs";
 import { installPrograms } from "./workshop/programs.mjs";
 import { Proof } from "./workshop/proof.mjs";
@@ -45,6 +46,7 @@ const tasks = {
     const proof = new Proof(tools);
     for (const { name, why } of await installPrograms()) proof.notRun(name, why);
     await proof.tests("slow tests", ["--project=slow", "--passWithNoTests"]);
+    await contractOnPeers(proof);
     await proof.step("demo, in full", () => tools.script(demo, [], { quiet: true }));
     return proof.close();
   },

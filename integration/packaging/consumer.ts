@@ -1,26 +1,18 @@
 import { execFile } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { TestProject } from "vitest/node";
+import { catalogVersion, npmInstall, type PackedPackage, pack } from "./tarballs.ts";
 
-const repository = fileURLToPath(new URL("../..", import.meta.url));
 const execute = promisify(execFile);
 
 /** The oldest Node that we support, the newest of each line since, and the newest there is. */
 const nodeVersions = ["20.19.0", "20.20.2", "22.23.3", "24.21.0", "26.10.0"];
 /** The oldest TypeScript whose users we support, the last one written in TypeScript, and the one that we build with. */
 const compilerVersions = ["5.0.4", "5.9.3", "7.0.2"];
-
-export interface PackedPackage {
-  readonly name: string;
-  readonly tarball: string;
-  readonly files: readonly string[];
-  /** What may be imported: the package's name, and its name with each subpath. */
-  readonly entries: readonly string[];
-}
 
 /** A folder in which npm has installed our tarballs and the drivers beside them, and the programs to try them with. */
 export interface Consumer {
@@ -56,28 +48,6 @@ export default async function setUp(project: TestProject): Promise<() => void> {
   return tearDown;
 }
 
-async function pack(base: string): Promise<PackedPackage[]> {
-  const folders = readdirSync(join(repository, "packages"))
-    .map((folder) => join(repository, "packages", folder))
-    .filter((folder) => readJson(join(folder, "package.json")).private !== true);
-  return await Promise.all(
-    folders.map(async (folder) => {
-      // Not npm: it would leave `workspace:` and `catalog:` in the manifest.
-      const { stdout } = await execute("pnpm", ["pack", "--json", "--pack-destination", base], { cwd: folder });
-      const { name, filename, files } = JSON.parse(stdout);
-      const { exports } = readJson(join(folder, "package.json"));
-      return {
-        name,
-        tarball: filename,
-        files: files.map(({ path }: { path: string }) => path),
-        entries: Object.keys(exports)
-          .filter((subpath) => subpath !== "./package.json")
-          .map((subpath) => name + subpath.slice(1)),
-      };
-    }),
-  );
-}
-
 async function installPackages(base: string, packages: readonly PackedPackage[]): Promise<string> {
   const folder = join(base, "consumer");
   cpSync(fileURLToPath(new URL("fixtures", import.meta.url)), folder, { recursive: true });
@@ -106,23 +76,6 @@ async function fetchNodes(base: string): Promise<Record<string, string>> {
     return [version, stdout.trim()];
   });
   return Object.fromEntries(await Promise.all(fetched));
-}
-
-/** Without install scripts, so that a user who forbids them gets the same. */
-async function npmInstall(folder: string): Promise<void> {
-  await execute("npm", ["install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund"], { cwd: folder });
-}
-
-function catalogVersion(name: string): string {
-  const line = new RegExp(`^ {2}"?${name}"?: (.+)$`, "m").exec(
-    readFileSync(join(repository, "pnpm-workspace.yaml"), "utf8"),
-  );
-  if (!line?.[1]) throw new Error(`${name} is not in the catalog of pnpm-workspace.yaml`);
-  return line[1];
-}
-
-function readJson(path: string) {
-  return JSON.parse(readFileSync(path, "utf8"));
 }
 
 function writeJson(path: string, value: unknown): void {

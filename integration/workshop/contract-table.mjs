@@ -69,6 +69,21 @@ export function formatTable({ members, lines }) {
 }
 
 /**
+ * The members alone, with their versions, for a run whose lines are those of the table.
+ *
+ * @param {Contract} contract
+ */
+export function formatMembers({ members, lines }) {
+  return members
+    .map((member) => {
+      const results = lines.map(({ cells }) => cells[member.name]?.result);
+      const count = (result) => results.filter((one) => one === result).length;
+      return `  ${member.name}: ${versionsOf(member)}; ${count("passed")} lines passed, ${count("failed")} failed`;
+    })
+    .join("\n");
+}
+
+/**
  * The same for the documentation.
  *
  * @param {Contract} contract

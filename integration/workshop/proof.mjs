@@ -15,22 +15,29 @@ export class Proof {
     this.tools = tools;
   }
 
-  /** One step that counts as one: it passes when its program ends with 0. */
+  /** One step that counts as one: it passes when its program ends with 0. Returns whether it has. */
   async step(name, start) {
     const began = performance.now();
     const { code, output } = await start();
     if (code !== 0) process.stdout.write(`\n${name} failed:\n${output.trimEnd()}\n\n`);
     this.#tell(name, code === 0 ? "passed" : "FAILED", began);
     this.#count(code === 0 ? 1 : 0, code === 0 ? 0 : 1);
+    return code === 0;
   }
 
-  /** A run of vitest, which counts as many as it has tests. Returns the file of its report. */
-  async tests(name, args) {
+  /**
+   * A run of vitest, which counts as many as it has tests. Returns the file of its report.
+   *
+   * @param {string} name
+   * @param {readonly string[]} args
+   * @param {typeof this.tools.bin} [bin] runs a command; by default one of the root package, in the root
+   */
+  async tests(name, args, bin = this.tools.bin) {
     const began = performance.now();
     const file = join(results, `${name.replaceAll(" ", "-")}.json`);
     mkdirSync(results, { recursive: true });
     rmSync(file, { force: true });
-    const { code } = await this.tools.bin("vitest", [
+    const { code } = await bin("vitest", [
       "run",
       "--reporter=default",
       "--reporter=json",
