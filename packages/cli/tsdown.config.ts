@@ -4,7 +4,10 @@ import manifest from "./package.json" with { type: "json" };
 
 export default defineConfig(
   packageBuild({
-    entry: { index: "src/index.ts" },
+    entry: { lakebase: "src/lakebase.ts" },
+    // A program: there is nothing to import, and so no other format and no types.
+    format: ["esm"],
+    dts: false,
     define: { __PACKAGE_VERSION__: JSON.stringify(manifest.version) },
   }),
 );
