@@ -69,6 +69,10 @@ describe("splitPgOptions", () => {
     expect(problems(options)).toMatchObject([{ option }]);
   });
 
+  test.each([null, 42, "postgresql://localhost"])("refuses %j in place of options", (options) => {
+    expect(problems(options as never)).toEqual([{ option: "options", message: "must be an object" }]);
+  });
+
   test("lists every problem in one error", () => {
     expect(problems({ max: 0, min: -1, x: 1 })).toHaveLength(3);
   });
