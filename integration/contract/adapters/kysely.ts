@@ -78,7 +78,7 @@ function adapt(dialect: PostgresDialect): OpenAdapter {
 }
 
 async function rowsOf(db: Kysely<Database>, text: string, parameters?: unknown[]): Promise<Row[]> {
-  return (await db.executeQuery(CompiledQuery.raw<Row>(text, parameters))).rows;
+  return (await db.executeQuery(CompiledQuery.raw(text, parameters))).rows as Row[];
 }
 
 function inside(tx: Kysely<Database>): OpenTransaction {
