@@ -68,11 +68,21 @@ export function splitOptions<Driver extends object>(
       }
     }
   }
-  const { [words.lifetime]: lifetime = 0, max = 1 } = Object.fromEntries(given);
+  const own = Object.fromEntries(given);
+  const { [words.lifetime]: lifetime = 0 } = own;
   if (!(Number.isFinite(lifetime) && lifetime >= 0 && lifetime <= maxLifetimeLimitSeconds)) {
     problems.push({ option: words.lifetime, message: `must be from 0 to ${maxLifetimeLimitSeconds}` });
   }
-  if (!(Number.isInteger(max) && max >= 1)) problems.push({ option: "max", message: "must be a whole number from 1" });
+  for (const [option, least] of [
+    ["max", 1],
+    ["min", 0],
+  ] as const) {
+    const value = own[option] ?? least;
+    if (!(Number.isInteger(value) && value >= least)) {
+      problems.push({ option, message: `must be a whole number from ${least}` });
+    }
+  }
+  if (own.min > (own.max ?? 10)) problems.push({ option: "min", message: "must not exceed `max`" });
   check?.(options, problems);
   if (problems.length > 0) throw configError(problems);
 

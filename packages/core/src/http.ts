@@ -1,5 +1,6 @@
 import type { FullClock } from "./clock.ts";
-import { errorChain, LakebaseError, type LakebaseErrorCode } from "./errors.ts";
+import { errorChain } from "./error-chain.ts";
+import { LakebaseError, type LakebaseErrorCode } from "./errors.ts";
 import { parseHttpDate, parseRetryAfter } from "./expiry.ts";
 import { defaultRoots } from "./tls.ts";
 import type { WorkspaceRequest, WorkspaceResponse } from "./workspace-auth.ts";

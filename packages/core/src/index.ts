@@ -1,11 +1,10 @@
 export { formatApplicationName, type PartnerApplicationName } from "./application-name.ts";
 export type { Clock } from "./clock.ts";
 export { type DetectionQuery, detectLakebase, type LakebaseDetection } from "./detect.ts";
+export { findLakebaseError, isLakebaseError } from "./error-chain.ts";
 export {
   type ConfigProblem,
   configError,
-  findLakebaseError,
-  isLakebaseError,
   LakebaseError,
   type LakebaseErrorCode,
   type LakebaseErrorDetails,

@@ -1,4 +1,4 @@
-import { errorChain, isLakebaseError } from "./errors.ts";
+import { errorChain, isLakebaseError } from "./error-chain.ts";
 
 /**
  * What a failed login means.

@@ -1,6 +1,7 @@
 import type { ResolvedScope } from "./config/scope.ts";
 import { pause, withDeadline } from "./deadline.ts";
-import { errorCode, LakebaseError } from "./errors.ts";
+import { errorCode } from "./error-chain.ts";
+import { LakebaseError } from "./errors.ts";
 import { backoffMs } from "./expiry.ts";
 import type { ConnectionSettings, Handle, HandleParts } from "./handle.ts";
 import { classifyLoginError } from "./login-errors.ts";

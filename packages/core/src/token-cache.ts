@@ -1,6 +1,7 @@
 import type { FullClock } from "./clock.ts";
 import { pause, withDeadline } from "./deadline.ts";
-import { errorCode, isLakebaseError, LakebaseError } from "./errors.ts";
+import { errorCode, isLakebaseError } from "./error-chain.ts";
+import { LakebaseError } from "./errors.ts";
 import type { LakebaseEventBody } from "./events.ts";
 import {
   backoffMs,

@@ -1,6 +1,5 @@
 import type pg from "pg";
 import { type DriverWords, give, type HandleOptions, splitOptions } from "../driver-options.ts";
-import type { ConfigProblem } from "../errors.ts";
 
 /** node-postgres' own options of a client that stand beside ours. */
 const clientOptionKeys = [
@@ -48,11 +47,5 @@ const words: Omit<DriverWords, "keys"> = {
 /** @throws LakebaseError `ERR_LAKEBASE_CONFIG` for an option that is unknown, ours to set, or the handle's. */
 export function splitPgOptions(options: HandleOptions & PgPoolOptions, kind: "pool" | "client") {
   const keys = kind === "pool" ? poolOptionKeys : clientOptionKeys;
-  return splitOptions<PgPoolOptions>(options, { ...words, keys }, checkMinimum);
-}
-
-function checkMinimum({ min = 0, max = 10 }: PgPoolOptions, problems: ConfigProblem[]): void {
-  if (!(Number.isInteger(min) && min >= 0)) {
-    problems.push({ option: "min", message: "must be a whole number from 0" });
-  } else if (min > max) problems.push({ option: "min", message: "must not exceed `max`" });
+  return splitOptions<PgPoolOptions>(options, { ...words, keys });
 }

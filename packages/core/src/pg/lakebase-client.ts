@@ -2,7 +2,7 @@ import { Socket } from "node:net";
 import pg from "pg";
 import type { ResolvedScope } from "../config/scope.ts";
 import { bindOptions, type HandleOptions } from "../driver-options.ts";
-import { errorCode, LakebaseError } from "../errors.ts";
+import { LakebaseError } from "../errors.ts";
 import type { ConnectionSettings } from "../handle.ts";
 import type { HandleInternals } from "../lakebase.ts";
 import { type PgClientOptions, splitPgOptions } from "./driver-options.ts";
@@ -235,8 +235,8 @@ export class LakebaseClient extends pg.Client {
   }
 
   /** The end of its socket follows an error of the server, and is the same loss. */
-  #lose(error: Error): void {
-    if (!this.#lost) this.#binding.handle.emit({ type: "connectionLost", code: errorCode(error) });
+  #lose(error: NodeJS.ErrnoException): void {
+    if (!this.#lost) this.#binding.handle.emit({ type: "connectionLost", code: error.code });
     this.#lost = true;
   }
 

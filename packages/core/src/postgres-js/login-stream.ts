@@ -1,0 +1,183 @@
+import { EventEmitter } from "node:events";
+import type { TLSSocket } from "node:tls";
+import type { ResolvedScope } from "../config/scope.ts";
+import { LakebaseError } from "../errors.ts";
+import type { ConnectionSettings } from "../handle.ts";
+import type { HandleInternals } from "../lakebase.ts";
+import type { Secret } from "../secret.ts";
+import type { Route } from "./secure-socket.ts";
+
+/** What the streams of one client have in common. */
+export interface StreamClient {
+  readonly handle: HandleInternals;
+  readonly scope: ResolvedScope;
+  /** Aborted when the client is shut down and has waited long enough for logins. */
+  readonly shutDown: AbortSignal;
+  /** What postgres.js gets when it asks for the password, which it does while it handles a challenge. */
+  challenged?: Secret | undefined;
+  /** Where the last login went; statements are cancelled there. */
+  route?: Route | undefined;
+  onDial(settings: ConnectionSettings): void;
+  onClose(stream: LoginStream): void;
+}
+
+/** The working half, loaded with the first login. */
+type Dialling = typeof import("./dialling.ts");
+
+/**
+ * What postgres.js takes for its socket, as far as it uses one. The first bytes that it writes, the startup packet, begin
+ * the login: a token, TCP, TLS, the packet, and all that again as often as `login.ts` finds right. postgres.js hears of
+ * it when the server is ready for queries; from then on the TLS socket's own events pass through.
+ *
+ * It is handed over before anything is dialled, because a factory that rejects costs postgres.js the connection's slot.
+ */
+export class LoginStream extends EventEmitter {
+  /** The first versions of postgres.js 3.4 make a new stream only after one that was encrypted. */
+  readonly encrypted = true;
+  /** postgres.js ends only a socket that is open, and a login that is under way must be ended too. */
+  readyState: "open" | "closed" = "open";
+  readonly #client: StreamClient;
+  readonly #abort = new AbortController();
+  #begun = false;
+  #leaving = false;
+  #keepAliveMs = 0;
+  /** The socket on which the server waits for the answer to a challenge. */
+  #challenger: TLSSocket | undefined;
+  #session: TLSSocket | undefined;
+
+  constructor(client: StreamClient) {
+    super();
+    this.#client = client;
+  }
+
+  write(bytes: Buffer, done?: () => void): boolean {
+    const socket = this.#session ?? this.#challenger;
+    if (socket) return socket.write(bytes, done);
+    if (!this.#begun) void this.#begin(bytes);
+    return true;
+  }
+
+  end(bytes: Buffer): void {
+    this.#leaving = true;
+    if (this.#session) this.#session.end(bytes);
+    else this.#abandon();
+  }
+
+  destroy(error?: Error): void {
+    this.#leaving = true;
+    if (this.#session) this.#session.destroy(error);
+    else this.#abandon();
+  }
+
+  pause(): void {
+    this.#session?.pause();
+  }
+
+  resume(): void {
+    this.#session?.resume();
+  }
+
+  setKeepAlive(_on: true, delayMs: number): void {
+    this.#keepAliveMs = delayMs;
+  }
+
+  #abandon(): void {
+    this.#abort.abort(new LakebaseError("ERR_LAKEBASE_ABORTED", "the client was ended"));
+    if (this.#begun) return;
+    this.#begun = true;
+    process.nextTick(() => this.#close());
+  }
+
+  async #begin(packet: Buffer): Promise<void> {
+    this.#begun = true;
+    try {
+      const dialling = await import("./dialling.ts");
+      if (!dialling.isCancelRequest(packet)) return await this.#logIn(packet, dialling);
+      const { route, scope } = this.#client;
+      const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(scope.connectTimeoutMs)]);
+      // postgres.js cannot hear of a failure, so there is none.
+      if (route) await dialling.cancel(route, packet, signal).catch(() => {});
+      process.nextTick(() => this.#close());
+    } catch (error) {
+      // Outside of the promise, so that what a listener throws is an exception and not a lost rejection.
+      process.nextTick(() => this.#fail(error));
+    }
+  }
+
+  async #logIn(startup: Buffer, dialling: Dialling): Promise<void> {
+    const { handle, scope, shutDown } = this.#client;
+    const onShutDown = () => this.#abort.abort(shutDown.reason);
+    if (shutDown.aborted) onShutDown();
+    shutDown.addEventListener("abort", onShutDown, { once: true });
+    try {
+      await handle.logIn(scope, scope.connectTimeoutMs, this.#abort.signal, (settings, signal, accepted) => {
+        this.#client.onDial(settings);
+        return dialling.dial(startup, settings, this.#keepAliveMs, signal, {
+          onChallenge: (socket, message) => this.#passChallengeOn(socket, message, settings.password),
+          onReady: (socket, heard) => {
+            accepted();
+            this.#relay(socket, heard, dialling);
+          },
+        });
+      });
+    } finally {
+      this.#challenger = undefined;
+      shutDown.removeEventListener("abort", onShutDown);
+    }
+  }
+
+  /** SCRAM and MD5, for native roles: postgres.js knows how. It asks for the password before this returns. */
+  #passChallengeOn(socket: TLSSocket, message: Buffer, password: Secret): void {
+    this.#challenger = socket;
+    this.#client.challenged = password;
+    try {
+      this.emit("data", message);
+    } finally {
+      this.#client.challenged = undefined;
+    }
+  }
+
+  #relay(socket: TLSSocket, heard: Buffer, { fatalCode, isError }: Dialling): void {
+    this.#session = socket;
+    let lastWords: Buffer | undefined;
+    let failure: NodeJS.ErrnoException | undefined;
+    socket.on("data", (chunk: Buffer) => {
+      lastWords = isError(chunk) ? chunk : undefined;
+      this.emit("data", chunk);
+    });
+    socket.on("drain", () => this.emit("drain"));
+    socket.on("error", (error) => {
+      failure = error;
+      this.emit("error", error);
+    });
+    socket.on("close", (hadError) => {
+      if (!this.#leaving) {
+        const code = (lastWords && fatalCode(lastWords)) ?? failure?.code;
+        this.#client.handle.emit({ type: "connectionLost", code });
+      }
+      this.#close(hadError);
+    });
+    this.emit("data", heard);
+  }
+
+  /** A login that has come to nothing. */
+  #fail(error: unknown): void {
+    this.emit("error", ownCopy(error));
+    // Not as an error of the socket, after which postgres.js pauses for up to 20 s: `login.ts` has done the waiting.
+    this.#close();
+  }
+
+  #close(hadError = false): void {
+    this.readyState = "closed";
+    this.#client.onClose(this);
+    this.emit("close", hadError);
+  }
+}
+
+/** postgres.js writes the statement into the error that it fails with, and one error of ours may end many logins. */
+function ownCopy(error: unknown): unknown {
+  if (!(error instanceof LakebaseError)) return error;
+  const copy = new LakebaseError(error.code, error.message, error);
+  if (error.stack !== undefined) copy.stack = error.stack;
+  return copy;
+}
