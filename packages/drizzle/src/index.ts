@@ -1,6 +1,7 @@
 import * as core from "@x/lakebase-core/pg";
 
 export { LakebasePool, type LakebasePoolOptions } from "@x/lakebase-core/pg";
+export { lakebaseTablesFilter } from "./tables-filter.ts";
 
 /**
  * A node-postgres pool to hand to Drizzle. You get a real `pg.Pool`, so `db.$client` is one, and Drizzle runs
