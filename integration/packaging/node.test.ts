@@ -1,4 +1,6 @@
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, inject, test } from "vitest";
 
@@ -25,6 +27,12 @@ describe.each(Object.entries(nodes))("on Node %s", (version, node) => {
       expect(imported).toEqual(required);
     }
     expect(stderr).toBe("");
+  });
+
+  test("the command line is there under its name, and says which version it is", async () => {
+    const manifest = JSON.parse(await readFile(join(folder, "node_modules/@x/lakebase-cli/package.json"), "utf8"));
+    const { stdout, stderr } = await run("node_modules/.bin/lakebase", "--version");
+    expect({ stdout, stderr }).toEqual({ stdout: manifest.version, stderr: "" });
   });
 
   test.each(["query.mjs", "query.cjs"])(
