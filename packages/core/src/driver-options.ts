@@ -60,6 +60,7 @@ export function splitOptions<Driver extends object>(
   );
   // Nothing to take options from, null for example.
   if (Object(options) !== options) throw configError(problems);
+  if (Object(options) !== options) throw configError(problems);
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   if (options.lakebase !== undefined) {
     for (const [option] of given) {
@@ -69,7 +70,7 @@ export function splitOptions<Driver extends object>(
     }
   }
   const own = Object.fromEntries(given);
-  const { [words.lifetime]: lifetime = 0 } = own;
+  const lifetime = own[words.lifetime] ?? 0;
   if (!(Number.isFinite(lifetime) && lifetime >= 0 && lifetime <= maxLifetimeLimitSeconds)) {
     problems.push({ option: words.lifetime, message: `must be from 0 to ${maxLifetimeLimitSeconds}` });
   }

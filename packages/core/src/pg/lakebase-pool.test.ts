@@ -2,6 +2,12 @@ import { describe, expect, test } from "vitest";
 import { createLakebase } from "../lakebase.ts";
 import { LakebasePool, shareHandle } from "./lakebase-pool.ts";
 
+test.each([null, "postgresql://someone@db.example.com/app", 5, []])("refuses %j in the place of options", (options) => {
+  expect(() => new LakebasePool(options as never)).toThrow(
+    expect.objectContaining({ code: "ERR_LAKEBASE_CONFIG", problems: [expect.objectContaining({ option: "options" })] }),
+  );
+});
+
 describe("shareHandle", () => {
   test("puts a handle in the place of target and identity, and keeps what is a pool's", () => {
     const options = { host: "ep-a-b-1.database.us-east-1.cloud.databricks.com", env: {}, database: "orders", max: 3 };
