@@ -2,8 +2,10 @@
 // swing by a factor of two; the median of paired ratios, in blocks of A B B A, does not (spread 0.02 in A/A runs).
 import { createLakebase } from "@x/lakebase-core";
 import { LakebaseClient, lakebasePool } from "@x/lakebase-core/pg";
+import { lakebasePostgres } from "@x/lakebase-core/postgres-js";
 import { startLocalLakebase } from "@x/lakebase-local";
 import pg from "pg";
+import postgres from "postgres";
 
 const local = await startLocalLakebase();
 const lakebase = createLakebase({ env: local.env });
@@ -66,6 +68,35 @@ await compare(
   { blocks: 15, runs: 5 },
 );
 await Promise.all([pool.end(), plain.end()]);
+
+const sql = lakebasePostgres({ lakebase, max: 1 });
+const plainSql = postgres({ ...driver, max: 1 });
+await compare(
+  "postgres.js: query on an open connection, ours / postgres.js alone",
+  () => sql`select 1`,
+  () => plainSql`select 1`,
+);
+await compare(
+  "postgres.js: 20 000 rows, ours / postgres.js alone",
+  () => sql`select g, repeat('x', 100) from generate_series(1, 20000) g`,
+  () => plainSql`select g, repeat('x', 100) from generate_series(1, 20000) g`,
+  { blocks: 20, runs: 2 },
+);
+await compare(
+  "postgres.js: login with a cached token, ours / postgres.js alone with a fixed token",
+  async () => {
+    const client = lakebasePostgres({ lakebase, max: 1, fetch_types: false });
+    await client`select 1`;
+    await client.end();
+  },
+  async () => {
+    const client = postgres({ ...driver, max: 1, fetch_types: false });
+    await client`select 1`;
+    await client.end();
+  },
+  { blocks: 15, runs: 5 },
+);
+await Promise.all([sql.end(), plainSql.end()]);
 
 const before = local.requests.length;
 const storm = lakebasePool({ env: local.env, max: 100 });
