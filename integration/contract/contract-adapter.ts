@@ -9,7 +9,10 @@ export type Row = Record<string, unknown>;
  * write it, and changes nothing of what the host answers: the contract compares it with the host's own.
  */
 export interface OpenAdapter extends Partial<Capabilities> {
-  /** One statement by the host's own way for raw SQL; parameters stand as `$1`, `$2`, … in their order, each once. */
+  /**
+   * One statement by the host's own way for raw SQL; parameters stand as `$1`, `$2`, … in their order, each once. No column
+   * is of type `void`, which Prisma cannot read.
+   */
   query(sql: string, parameters?: unknown[]): Promise<Row[]>;
   /** Runs statements in one transaction; a rejection rolls back. */
   transaction<T>(run: (tx: OpenTransaction) => Promise<T>): Promise<T>;
@@ -52,7 +55,7 @@ export interface Capabilities {
   migrator(name: string): { up(): Promise<void>; down?(): Promise<void> };
 }
 
-export type Capability = keyof Capabilities | "savepoints" | "migrations down";
+export type Capability = keyof Capabilities | "savepoints" | "migrations down" | "lifetime" | "prompt end";
 
 /** The options by which the contract opens a member: ours, and a pool's in node-postgres' words, for the member to map. */
 export type ContractOptions = PoolChoices &

@@ -1,5 +1,6 @@
 // A user's program in miniature, for the lines on processes: node program.ts <adapter> <scenario>
 import type { ContractAdapter } from "./contract-adapter.ts";
+import { errorLinks } from "./error-links.ts";
 
 const [name, scenario] = process.argv.slice(2);
 const [adapter] = Object.values<ContractAdapter>(await import(`./adapters/${name}.ts`));
@@ -16,7 +17,7 @@ switch (scenario) {
   case "failure": {
     const app = adapter.open({ connectTimeoutMs: 5000 });
     const error = await app.query("select 1").catch((reason) => reason);
-    console.log(String(error.cause?.code ?? error.code), String(error.cause?.message ?? error.message));
+    for (const link of errorLinks(error)) console.log(link.code, link.originalMessage ?? link.message);
     // Not ended: a login that failed has left nothing to end.
     break;
   }
@@ -27,7 +28,7 @@ switch (scenario) {
     const app = adapter.open({ clock, max: 2 });
     await app.query("select 1");
     offset = 45 * 60_000;
-    await Promise.all([1, 2].map(() => app.query("select pg_sleep(0.02)")));
+    await Promise.all([1, 2].map(() => app.query("select pg_sleep(0.02)::text")));
     await app.end();
     console.log("done");
     break;

@@ -4,6 +4,7 @@ import { type LocalLakebase, type LocalLakebaseOptions, startLocalLakebase } fro
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, test } from "vitest";
 import type { Capability, ContractAdapter, ContractOptions, OpenAdapter } from "./contract-adapter.ts";
+import { errorLinks } from "./error-links.ts";
 
 declare module "vitest" {
   interface TaskMeta {
@@ -130,14 +131,10 @@ export function able<Method>(method: Method | undefined): Method {
 }
 
 /** The server's own error, by its SQLSTATE, inside of whatever the host has wrapped around it. */
-export function serverError(error: unknown): (Error & { code: string }) | undefined {
-  for (
-    let link = error as Record<string, unknown> | undefined;
-    link;
-    link = (link.cause ?? link.parent) as typeof link
-  ) {
-    if (typeof link.code === "string" && /^[0-9A-Z]{5}$/.test(link.code))
-      return link as unknown as Error & { code: string };
+export function serverError(error: unknown): { code: string; message: unknown } | undefined {
+  for (const link of errorLinks(error)) {
+    const { code = link.originalCode, message = link.originalMessage } = link;
+    if (typeof code === "string" && /^[0-9A-Z]{5}$/.test(code)) return { code, message };
   }
   return undefined;
 }

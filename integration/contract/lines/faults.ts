@@ -8,7 +8,7 @@ import { outcomes, rejection, runs, serverError, times, type World } from "../wo
 export function faultLines(world: World): void {
   test.each(["terminate", "reset"] as const)("drops an idle connection that the server ends by %s", async (how) => {
     const app = world.open({ max: 2 });
-    await Promise.all(times(2, () => app.query("select pg_sleep(0.02)")));
+    await Promise.all(times(2, () => app.query("select pg_sleep(0.02)::text")));
     expect(world.local.killConnections(how)).toBe(2);
     await lost(world, 2);
     expect(await app.query("select 1 as one")).toEqual([{ one: 1 }]);
@@ -20,7 +20,7 @@ export function faultLines(world: World): void {
     async (how) => {
       const app = world.open({ max: 1 });
       await app.query("select 1");
-      const running = rejection(app.query("select pg_sleep(30)"));
+      const running = rejection(app.query("select pg_sleep(30)::text"));
       await runs(world, "pg_sleep(30)");
       world.local.killConnections(how);
       await running;
@@ -48,7 +48,7 @@ export function faultLines(world: World): void {
     "waits for a suspended compute that wakes by %s",
     async (waking) => {
       const app = world.open({ max: 3 });
-      await Promise.all(times(3, () => app.query("select pg_sleep(0.02)")));
+      await Promise.all(times(3, () => app.query("select pg_sleep(0.02)::text")));
       expect(world.local.suspend({ waking })).toBe(3);
       await lost(world, 3);
       const { failures } = await outcomes(times(3, () => app.query("select 1")));

@@ -1,5 +1,6 @@
 import { createLakebase } from "@x/lakebase-core";
 import { expect, test } from "vitest";
+import { errorLinks } from "../error-links.ts";
 import { rejection, thrown, type World } from "../world.ts";
 
 export function guardLines(world: World): void {
@@ -151,7 +152,7 @@ export function guardLines(world: World): void {
 }
 
 function messagesOf(error: unknown): string {
-  const texts: string[] = [];
-  for (let link = error as Error | undefined; link; link = link.cause as Error | undefined) texts.push(link.message);
-  return texts.join("\n");
+  return errorLinks(error)
+    .map(({ message }) => message)
+    .join("\n");
 }

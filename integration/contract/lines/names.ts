@@ -14,7 +14,7 @@ export function nameLines(world: World): void {
 
   test("sends the application name in the startup packet of every login, and once", async () => {
     const app = world.open({ applicationName: { isv: "acme" }, max: 3 });
-    await Promise.all([1, 2, 3].map(() => app.query("select pg_sleep(0.02)")));
+    await Promise.all([1, 2, 3].map(() => app.query("select pg_sleep(0.02)::text")));
     const startups = world.logins().map(({ startup }) => startup);
     expect(startups).toHaveLength(3);
     expect(new Set(startups.map((startup) => startup.application_name))).toEqual(new Set(["acme+lakebase"]));

@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import { expect, test } from "vitest";
+import { errorLinks } from "../error-links.ts";
 import { outcomes, rejection, times, type World } from "../world.ts";
 
 export function secretLines(world: World): void {
@@ -11,7 +12,7 @@ export function secretLines(world: World): void {
     } catch {
       // A circular value cannot leak by JSON.
     }
-    if (value instanceof Error) texts.push(value.stack ?? "", printed(value.cause ?? ""));
+    if (value instanceof Error) texts.push(value.stack ?? "", ...errorLinks(value).slice(1).map(printed));
     return texts.join("\n");
   };
   const leaks = (value: unknown) => {
@@ -28,7 +29,7 @@ export function secretLines(world: World): void {
   test("shows none in the pool, the handle, its health, its events and its settings", async () => {
     const lakebase = world.handle();
     const app = world.open({ lakebase, max: 3 });
-    await Promise.all(times(3, () => app.query("select pg_sleep(0.02)")));
+    await Promise.all(times(3, () => app.query("select pg_sleep(0.02)::text")));
     for (const value of [
       app.visible,
       lakebase,

@@ -63,7 +63,7 @@ export function streamLines(world: World): void {
   world.line("cancellable", "cancels a statement at the server, and goes on", async () => {
     const app = world.open({ max: 2 });
     const abort = new AbortController();
-    const cancelled = rejection(able(app.cancellable)("select pg_sleep(31)", abort.signal));
+    const cancelled = rejection(able(app.cancellable)("select pg_sleep(31)::text", abort.signal));
     await runs(world, "pg_sleep(31)");
     abort.abort();
     await cancelled;

@@ -1,7 +1,8 @@
 import { setImmediate } from "node:timers/promises";
-import { accessToken, isLakebaseError, isLoginRejected, type Lakebase } from "@x/lakebase-core";
+import { accessToken, isLoginRejected, type Lakebase } from "@x/lakebase-core";
 import { startLocalLakebase } from "@x/lakebase-local";
 import { expect, test } from "vitest";
+import { errorLinks } from "../error-links.ts";
 import { outcomes, rejection, times, type World } from "../world.ts";
 
 const minute = 60_000;
@@ -11,7 +12,7 @@ export function tokenLines(world: World): void {
 
   test("makes one token call and one credential call for 50 first connections at once", async () => {
     const app = world.open({ max: 50 });
-    const { succeeded } = await outcomes(times(50, () => app.query("select pg_sleep(0.1)")));
+    const { succeeded } = await outcomes(times(50, () => app.query("select pg_sleep(0.1)::text")));
     expect(succeeded).toBe(50);
     expect(world.logins()).toHaveLength(50);
     expect(world.requests("token")).toHaveLength(1);
@@ -21,7 +22,7 @@ export function tokenLines(world: World): void {
   test("makes one token call and one credential call for five pools on one handle", async () => {
     const lakebase = world.handle();
     const apps = times(5, (index) => world.open({ lakebase, applicationName: `pool-${index}`, max: 10 }));
-    await Promise.all(apps.flatMap((app) => times(10, () => app.query("select pg_sleep(0.1)"))));
+    await Promise.all(apps.flatMap((app) => times(10, () => app.query("select pg_sleep(0.1)::text"))));
     expect(new Set(world.logins().map(({ applicationName }) => applicationName))).toHaveLength(5);
     expect(world.requests("token")).toHaveLength(1);
     expect(credentialCalls()).toBe(1);
@@ -70,13 +71,16 @@ export function tokenLines(world: World): void {
         const { failures } = await outcomes(times(4, () => app.query("select 1")));
         expect(failures).toEqual([]);
         await refreshIsOver(lakebase);
+        // A pool may still open connections that no query waits for any more.
+        while (lakebase.health().counts.logins < local.logins.length) await setImmediate();
         await world.endSessions(local);
       }
       const rotations = world.events.filter((event) => event.type === "refresh");
       expect(rotations.length).toBeGreaterThanOrEqual(atLeast);
       expect(new Set(rotations.slice(1).map(({ reason }) => reason))).toEqual(new Set(["stale"]));
       expect(local.requests.filter(({ operation }) => operation === "credential")).toHaveLength(rotations.length);
-      expect(local.logins.length).toBeGreaterThanOrEqual(steps * 4);
+      // A pool may open fewer connections than it has queries waiting.
+      expect(local.logins.length).toBeGreaterThanOrEqual(steps * 2);
       expect(new Set(local.logins.map(({ outcome }) => outcome))).toEqual(new Set(["accepted"]));
       expect(lakebase.health().counts).toMatchObject({ tokenWaits: 1, loginsRejected: 0 });
       await app.end();
@@ -218,13 +222,9 @@ async function refreshIsOver(lakebase: Lakebase): Promise<void> {
 }
 
 function codesOf(error: unknown): unknown[] {
-  const codes: unknown[] = [];
-  for (let link = error as { code?: unknown; cause?: unknown } | undefined; link; link = link.cause as typeof link) {
-    codes.push(link.code);
-  }
-  return codes;
+  return errorLinks(error).map(({ code }) => code);
 }
 
 function findTimeout(error: unknown): boolean {
-  return codesOf(error).includes("ERR_LAKEBASE_TIMEOUT") || isLakebaseError(error, "ERR_LAKEBASE_TIMEOUT");
+  return codesOf(error).includes("ERR_LAKEBASE_TIMEOUT");
 }
