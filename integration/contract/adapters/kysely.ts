@@ -1,9 +1,14 @@
 import { LakebaseDialect } from "@x/lakebase-kysely";
+import * as kysely from "kysely";
 import { CompiledQuery, Kysely, PostgresDialect, sql } from "kysely";
-import { Migrator } from "kysely/migration";
+import type * as migration from "kysely/migration";
 import pg from "pg";
 import Cursor from "pg-cursor";
 import type { ContractAdapter, OpenAdapter, OpenTransaction, Row } from "../contract-adapter.ts";
+
+// Kysely 0.28 has its migrator in the main entry, and no word for cancelling: a signal would be ignored.
+const isOld = "Migrator" in kysely;
+const { Migrator } = (await import(isOld ? "kysely" : "kysely/migration")) as typeof migration;
 
 const throughPool =
   "Kysely has no word for it: its users take a connection of the pool, which is what the member pg shows";
@@ -29,6 +34,7 @@ export const kyselyAdapter: ContractAdapter = {
     copyOut: throughPool,
     listen: throughPool,
     notices: throughPool,
+    ...(isOld && { cancellable: "Kysely has no word for it before 0.29" }),
   },
 };
 
@@ -68,7 +74,7 @@ function adapt(dialect: PostgresDialect): OpenAdapter {
         migrationLockTableName: `${table}_lock`,
       });
       /** Kysely tells a failure in its answer, and does not throw it. */
-      const done = async (migration: ReturnType<Migrator["migrateToLatest"]>) => {
+      const done = async (migration: ReturnType<migration.Migrator["migrateToLatest"]>) => {
         const { error } = await migration;
         if (error) throw error;
       };
