@@ -1,13 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
 import { lakebasePool } from "@x/lakebase-drizzle";
-import { type SQL, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
 import { migrate } from "drizzle-orm/node-postgres/migrator";
-import { npmVersion } from "drizzle-orm/version";
 import pg from "pg";
 import type { ContractAdapter, OpenAdapter, OpenTransaction, Row } from "../contract-adapter.ts";
+import { statement, withMigration } from "../drizzle-texts.ts";
 
 const throughClient =
   "Drizzle has no word for it: its users take the pool, `db.$client`, which is what the member pg shows";
@@ -59,39 +56,6 @@ function adapt(client: pg.Pool): OpenAdapter {
       return found.map(({ row }) => row);
     },
     script: async (text) => void (await db.execute(sql.raw(text))),
-    migrator: (table) => ({
-      async up() {
-        const migrationsFolder = mkdtempSync(join(tmpdir(), "drizzle-migrations-"));
-        try {
-          writeMigration(migrationsFolder, `create table ${table} (id int)`, `insert into ${table} values (1)`);
-          await migrate(db, { migrationsFolder, migrationsTable: `${table}_migrations` });
-        } finally {
-          rmSync(migrationsFolder, { recursive: true });
-        }
-      },
-    }),
+    migrator: (table) => ({ up: () => withMigration(table, (config) => migrate(db, config)) }),
   };
-}
-
-/** Drizzle's template, from a text with `$1`, `$2`, …. */
-function statement(text: string, parameters: unknown[] = []): SQL {
-  const texts = text.split(/\$\d+/).map((part) => sql.raw(part));
-  return sql.join(texts.flatMap((part, index) => (index === 0 ? [part] : [sql`${parameters[index - 1]}`, part])));
-}
-
-/** What drizzle-kit generates: a journal and a file a migration before Drizzle 1.0, a folder a migration since. */
-function writeMigration(folder: string, ...statements: string[]): void {
-  const name = "20240229123456_first";
-  const journal = {
-    version: "7",
-    dialect: "postgresql",
-    entries: [{ idx: 0, when: 1709210096000, tag: name, breakpoints: true }],
-  };
-  const files = npmVersion.startsWith("0.")
-    ? { [`${name}.sql`]: "", "meta/_journal.json": JSON.stringify(journal) }
-    : { [`${name}/migration.sql`]: "" };
-  for (const [file, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, file)), { recursive: true });
-    writeFileSync(join(folder, file), text || statements.join(";\n--> statement-breakpoint\n"));
-  }
 }

@@ -1,0 +1,4 @@
+import { testAdapter } from "../contract.ts";
+import { drizzlePostgresJsAdapter } from "./drizzle-postgres-js.ts";
+
+testAdapter(drizzlePostgresJsAdapter);

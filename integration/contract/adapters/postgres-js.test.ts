@@ -1,0 +1,4 @@
+import { testAdapter } from "../contract.ts";
+import { postgresJsAdapter } from "./postgres-js.ts";
+
+testAdapter(postgresJsAdapter);
