@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type LocalLakebase, startLocalLakebase } from "@x/lakebase-local";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { runLakebase } from "./lakebase-command.ts";
+import { localhostEnvironment, runLakebase } from "./lakebase-command.ts";
 
 const problem = psqlProblem();
 const manifest = await import("@x/lakebase-cli/package.json", { with: { type: "json" } });
@@ -140,7 +140,7 @@ test.each(["plain", "with space", "a+b", "a&b=c", "at@sign", "per%cent", "Ünïc
     const options = ["--database", name];
     expect((await psql(["-c", "select current_database()"], { options })).stdout).toBe(`${name}\n`);
 
-    const { PGHOSTADDR: _, ...env } = { ...local.env, PGHOST: "localhost", LAKEBASE_TRUSTED_HOSTS: "localhost" };
+    const env = localhostEnvironment(local);
     const byUrl = 'psql "$DATABASE_URL" -XAtc "select current_database()"';
     expect((await runLakebase(["exec", ...options, "--", "sh", "-c", byUrl], env)).stdout).toBe(`${name}\n`);
     const script = `

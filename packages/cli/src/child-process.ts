@@ -39,17 +39,26 @@ export async function runCommand(command: CommandLine, prepare: () => Record<str
     // A signal that came meanwhile is told now, and not to a command that has begun after it.
     await setImmediate();
     if (early) return 128 + constants.signals[early];
-    const started = spawn(command.file, command.args, { env, stdio: "inherit" });
+    const started = startCommand(command, env);
     child = started;
     return await new Promise((resolve, reject) => {
-      started.on("error", (error: NodeJS.ErrnoException) => {
+      started.on("error", (error) => {
         // Also told when a signal could not be passed on.
-        if (started.pid === undefined) reject(notStarted(command.file, error.code));
+        if (started.pid === undefined) reject(notStarted(command.file, error));
       });
       started.on("close", (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? "SIGKILL"]));
     });
   } finally {
     for (const signal of signals) process.off(signal, onSignal);
+  }
+}
+
+/** Most reasons not to start are told by an event, some (E2BIG, ENOTDIR) are thrown. */
+function startCommand({ file, args }: CommandLine, env: Record<string, string>): ChildProcess {
+  try {
+    return spawn(file, args, { env, stdio: "inherit" });
+  } catch (error) {
+    throw notStarted(file, error);
   }
 }
 
@@ -62,7 +71,8 @@ function hasTerminal(): boolean {
   }
 }
 
-function notStarted(file: string, code = "unknown error"): Failure {
+function notStarted(file: string, error: unknown): Failure {
+  const { code = "unknown error" } = error as NodeJS.ErrnoException;
   const windows =
     process.platform === "win32"
       ? ". On Windows npm's commands are scripts for a shell, and none is used here: name the program itself, as in `-- node node_modules/drizzle-kit/bin.cjs push`"

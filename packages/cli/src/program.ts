@@ -25,7 +25,7 @@ export async function runProgram(args: readonly string[], env: Environment): Pro
     .addHelpText("after", afterHelp)
     .exitOverride()
     // What somebody has put into an argument may be a secret, and errors end up in logs.
-    .configureOutput({ outputError: (text, write) => write(text.replaceAll(/(--?[\w-]+)=[^']*/g, "$1=…")) });
+    .configureOutput({ outputError: (text, write) => write(text.replace(/(--?[\w-]+)=[\s\S]*'/, "$1=…'")) });
 
   addCommonOptions(program.command("token"))
     .description("print a new token, which is a Postgres password for an hour")

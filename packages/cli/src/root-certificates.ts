@@ -45,7 +45,7 @@ function readIfThere(file: string): string {
 
 function writePrivately(text: string): string {
   try {
-    const folder = mkdtempSync(join(tmpdir(), "lakebase-roots-"));
+    const folder = mkdtempSync(resolve(tmpdir(), "lakebase-roots-"));
     process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
     const file = join(folder, "roots.pem");
     writeFileSync(file, text, { mode: 0o600, flag: "wx" });
