@@ -1,5 +1,8 @@
 import type pg from "pg";
+import type { ResolvedScope } from "../config/scope.ts";
 import { type DriverWords, give, type HandleOptions, splitOptions } from "../driver-options.ts";
+import type { ConfigProblem } from "../errors.ts";
+import type { HandleInternals } from "../lakebase.ts";
 
 /** node-postgres' own options of a client that stand beside ours. */
 const clientOptionKeys = [
@@ -48,4 +51,36 @@ const words: Omit<DriverWords, "keys"> = {
 export function splitPgOptions(options: HandleOptions & PgPoolOptions, kind: "pool" | "client") {
   const keys = kind === "pool" ? poolOptionKeys : clientOptionKeys;
   return splitOptions<PgPoolOptions>(options, { ...words, keys });
+}
+
+/**
+ * What a host that makes its own clients was told of the connection in its own words. It could not count, so it must not be
+ * there: Prisma's shadow database, for one, would be the real one. What hosts name unasked is let through: Sequelize's
+ * `localhost`, MikroORM's `postgres@127.0.0.1`.
+ */
+export function foreignOptionProblems(
+  given: pg.ClientConfig,
+  { config }: HandleInternals,
+  scope: ResolvedScope,
+): ConfigProblem[] {
+  const allowed: Record<string, readonly unknown[]> = {
+    host: ["localhost", "127.0.0.1", config.host],
+    port: [5432, config.port],
+    user: ["postgres", config.identity.user],
+    database: [scope.database],
+    application_name: [scope.applicationName],
+    connectionTimeoutMillis: [scope.connectTimeoutMs],
+    password: [],
+    connectionString: [],
+    ssl: [],
+    stream: [],
+  };
+  return Object.entries(given).flatMap(([option, value]) =>
+    !value || (allowed[option]?.includes(value) ?? true)
+      ? []
+      : {
+          option,
+          message: "is given to the host of this connection; it counts only among the options of this library",
+        },
+  );
 }

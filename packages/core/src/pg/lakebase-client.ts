@@ -2,10 +2,10 @@ import { Socket } from "node:net";
 import pg from "pg";
 import type { ResolvedScope } from "../config/scope.ts";
 import { bindOptions, type HandleOptions } from "../driver-options.ts";
-import { LakebaseError } from "../errors.ts";
+import { type ConfigProblem, configError, LakebaseError } from "../errors.ts";
 import type { ConnectionSettings } from "../handle.ts";
 import type { HandleInternals } from "../lakebase.ts";
-import { type PgClientOptions, splitPgOptions } from "./driver-options.ts";
+import { foreignOptionProblems, type PgClientOptions, splitPgOptions } from "./driver-options.ts";
 
 /** Options of {@link LakebaseClient}: ours, and node-postgres' own beside them. */
 export type LakebaseClientOptions = HandleOptions & PgClientOptions;
@@ -66,15 +66,19 @@ type ConnectCallback = (error: Error | null, client?: LakebaseClient) => void;
  */
 export class LakebaseClient extends pg.Client {
   readonly #binding: ClientBinding;
+  /** Said at the first login and not before: pools make their clients where an exception would find nobody. */
+  readonly #problems: readonly ConfigProblem[];
   /** node-postgres' connection options that a new connection needs again. */
   readonly #connectionConfig: object;
   #lost = false;
+  #told = false;
   #login: { readonly abort: AbortController; readonly settled: Promise<void> } | undefined;
   /** Listeners that somebody put on the connection before connecting, such as Sequelize's. */
   #foreignListeners: readonly [string | symbol, (...args: unknown[]) => void][] | undefined;
 
   /** @throws LakebaseError `ERR_LAKEBASE_CONFIG` that lists every problem of the options. */
   constructor(options: LakebaseClientOptions = {}) {
+    refuseNative();
     const { [bindingKey]: given, ...config } = options as { [bindingKey]?: ClientBinding } & PgClientOptions;
     const { binding, driver } = given ? { binding: given, driver: config } : bindClient(options);
     const { scope, handle } = binding;
@@ -92,10 +96,8 @@ export class LakebaseClient extends pg.Client {
       connectionTimeoutMillis: 0,
     });
     this.#binding = binding;
+    this.#problems = given ? foreignOptionProblems(driver, handle, scope) : [];
     const inside = inner(this);
-    if (!inside.connection) {
-      throw new LakebaseError("ERR_LAKEBASE_DRIVER", "pg-native is not supported: remove NODE_PG_FORCE_NATIVE");
-    }
     inside.password = null;
     inside.connectionParameters.password = null;
     inside.connectionParameters.options = driver.options ?? handle.config.startupOptions;
@@ -105,7 +107,10 @@ export class LakebaseClient extends pg.Client {
       encoding: driver.client_encoding ?? "utf8",
     };
     // A connection that dies while nobody listens must cost its query, not the process.
-    this.on("error", (error) => this.#lose(error));
+    this.on("error", (error) => {
+      this.#told = true;
+      this.#lose(error);
+    });
   }
 
   override connect(): Promise<pg.Client>;
@@ -134,6 +139,10 @@ export class LakebaseClient extends pg.Client {
 
   #logIn(callback: ConnectCallback): void {
     const inside = inner(this);
+    if (this.#problems.length > 0) {
+      process.nextTick(() => callback(configError(this.#problems)));
+      return;
+    }
     if (this.#login || inside._connecting || inside._connected || inside._ended) {
       const error = new Error("Client has already been connected");
       process.nextTick(() => callback(error));
@@ -227,10 +236,17 @@ export class LakebaseClient extends pg.Client {
    * its pools would give the client to another one until the socket closes.
    */
   #watch(connection: ConnectionInside): void {
+    const isFatal = ({ severity }: pg.DatabaseError) => severity === "FATAL" || severity === "PANIC";
     connection.prependListener("errorMessage", (error: pg.DatabaseError) => {
-      if (error.severity !== "FATAL" && error.severity !== "PANIC") return;
+      if (!isFatal(error)) return;
       inner(this)._queryable = false;
       this.#lose(error);
+    });
+    // Pools that look at nothing but the client's `error` event, Sequelize's and Knex's, hear of it now and not with the socket.
+    connection.on("errorMessage", (error: pg.DatabaseError) => {
+      if (!isFatal(error) || this.#told) return;
+      inner(this)._connectionError = true;
+      this.emit("error", error);
     });
   }
 
@@ -250,14 +266,24 @@ export class LakebaseClient extends pg.Client {
   }
 }
 
-/** Makes the class of a pool's clients: pools construct them with nothing but their own options. */
-export function bindLakebaseClient(binding: ClientBinding): typeof LakebaseClient {
+/** @throws LakebaseError `ERR_LAKEBASE_DRIVER` when node-postgres was told to use its other client. */
+export function refuseNative(): void {
+  if ("_handleReadyForQuery" in pg.Client.prototype) return;
+  throw new LakebaseError("ERR_LAKEBASE_DRIVER", "pg-native is not supported: remove NODE_PG_FORCE_NATIVE");
+}
+
+/**
+ * Makes the class of a pool's clients: pools construct them with nothing but their own options.
+ *
+ * @param driver Options of the driver for hosts that pass on none, such as Sequelize.
+ */
+export function bindLakebaseClient(binding: ClientBinding, driver: PgClientOptions): typeof LakebaseClient {
   return class extends LakebaseClient {
     /** Shows in stack traces, and to ORMs that look at it. */
     static override readonly name = "LakebaseClient";
 
     constructor(config: PgClientOptions = {}) {
-      super({ ...config, [bindingKey]: binding } as LakebaseClientOptions);
+      super({ ...driver, ...config, [bindingKey]: binding } as LakebaseClientOptions);
     }
   };
 }

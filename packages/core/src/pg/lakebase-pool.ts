@@ -4,7 +4,7 @@ import { bindOptions, type HandleOptions, type OnLakebase, spread } from "../dri
 import { LakebaseError } from "../errors.ts";
 import type { Lakebase } from "../lakebase.ts";
 import { type PgPoolOptions, splitPgOptions } from "./driver-options.ts";
-import { bindLakebaseClient, type ClientBinding } from "./lakebase-client.ts";
+import { bindLakebaseClient, type ClientBinding, refuseNative } from "./lakebase-client.ts";
 
 /** Options of {@link lakebasePool}: ours, and node-postgres' own beside them. */
 export type LakebasePoolOptions = HandleOptions & PgPoolOptions;
@@ -143,6 +143,7 @@ export function shareHandle(options: LakebasePoolOptions, adapter: string): OnLa
 }
 
 function configure(options: LakebasePoolOptions, adapter: string, shutDown?: AbortSignal) {
+  refuseNative();
   const split = splitPgOptions(options, "pool");
   const { lakebase, ownsLakebase, handle, scope } = bindOptions(split, adapter);
   const binding: ClientBinding = { handle, scope, leadMs: poolTimerLeadMs, ...(shutDown ? { shutDown } : {}) };
@@ -150,7 +151,7 @@ function configure(options: LakebasePoolOptions, adapter: string, shutDown?: Abo
     ...defaults,
     ...split.driver,
     connectionTimeoutMillis: scope.connectTimeoutMs,
-    Client: bindLakebaseClient(binding) as NonNullable<pg.PoolConfig["Client"]>,
+    Client: bindLakebaseClient(binding, split.driver) as NonNullable<pg.PoolConfig["Client"]>,
   };
   return { config, lakebase, ownsLakebase };
 }
