@@ -3,6 +3,7 @@ export { type PgClientOptions, type PgPoolOptions, poolOptionKeys } from "./pg/d
 export { LakebaseClient, type LakebaseClientOptions } from "./pg/lakebase-client.ts";
 export {
   LakebasePool,
+  type LakebasePoolConfig,
   type LakebasePoolOptions,
   lakebasePool,
   lakebasePoolConfig,

@@ -1,12 +1,13 @@
 import type pg from "pg";
 import { expect, test } from "vitest";
+import type { PgPoolOptions } from "./driver-options.ts";
 import { lakebasePoolConfig } from "./lakebase-pool.ts";
 
 const host = "ep-a-b-1.database.us-east-1.cloud.databricks.com";
 type ClientClass = new (config?: pg.ClientConfig) => pg.Client & { connectionParameters: Record<string, unknown> };
 
 /** The class by which a host of another library makes its clients. */
-function clientClass(options: Parameters<typeof lakebasePoolConfig>[0] = {}): ClientClass {
+function clientClass(options: PgPoolOptions = {}): ClientClass {
   return lakebasePoolConfig({ env: {}, host, user: "someone", ...options }, "some-orm").Client as ClientClass;
 }
 

@@ -9,6 +9,11 @@ import { bindLakebaseClient, type ClientBinding, refuseNative } from "./lakebase
 /** Options of {@link lakebasePool}: ours, and node-postgres' own beside them. */
 export type LakebasePoolOptions = HandleOptions & PgPoolOptions;
 
+/** Options for a pool that somebody else makes. Those that have a default are always there. */
+export type LakebasePoolConfig = pg.PoolConfig & {
+  [Key in keyof typeof defaults | "connectionTimeoutMillis" | "Client"]-?: Exclude<pg.PoolConfig[Key], undefined>;
+};
+
 /** Databricks ends a session that idles for 24 hours; scale-to-zero ends idle ones much earlier. */
 const defaults = { max: 10, min: 0, idleTimeoutMillis: 30_000, maxLifetimeSeconds: 3600, keepAlive: true };
 
@@ -44,7 +49,7 @@ export class LakebasePool extends pg.Pool {
     this.#ownsLakebase = ownsLakebase;
     this.#shutDown = shutDown;
     // pg-pool reads the lifetime for each connection; ones made together must not all end together.
-    const { maxLifetimeSeconds = 0 } = config;
+    const { maxLifetimeSeconds } = config;
     Object.defineProperty(this.options, "maxLifetimeSeconds", {
       enumerable: true,
       get: () => spread(maxLifetimeSeconds),
@@ -118,9 +123,9 @@ export function lakebasePool(options: LakebasePoolOptions = {}, adapter = "pg"):
  * pool.on("error", () => {}); // a pool of your own needs a listener of your own
  * ```
  */
-export function lakebasePoolConfig(options: LakebasePoolOptions = {}, adapter = "pg"): pg.PoolConfig {
+export function lakebasePoolConfig(options: LakebasePoolOptions = {}, adapter = "pg"): LakebasePoolConfig {
   const { config } = configure(options, adapter);
-  return { ...config, maxLifetimeSeconds: spread(config.maxLifetimeSeconds ?? 0) };
+  return { ...config, maxLifetimeSeconds: spread(config.maxLifetimeSeconds) };
 }
 
 /**
@@ -147,11 +152,11 @@ function configure(options: LakebasePoolOptions, adapter: string, shutDown?: Abo
   const split = splitPgOptions(options, "pool");
   const { lakebase, ownsLakebase, handle, scope } = bindOptions(split, adapter);
   const binding: ClientBinding = { handle, scope, leadMs: poolTimerLeadMs, ...(shutDown ? { shutDown } : {}) };
-  const config: pg.PoolConfig = {
+  const config = {
     ...defaults,
     ...split.driver,
     connectionTimeoutMillis: scope.connectTimeoutMs,
-    Client: bindLakebaseClient(binding, split.driver) as NonNullable<pg.PoolConfig["Client"]>,
-  };
+    Client: bindLakebaseClient(binding, split.driver) as LakebasePoolConfig["Client"],
+  } as LakebasePoolConfig;
   return { config, lakebase, ownsLakebase };
 }
