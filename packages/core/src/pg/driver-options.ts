@@ -32,10 +32,11 @@ export const poolOptionKeys = [
   "verify",
 ] as const satisfies (keyof pg.PoolConfig)[];
 
+// Older `@types/pg` do not know all of these: what they know is an option, and the rest does not become a required one.
 /** node-postgres' options of a client, without those that this library sets. */
-export type PgClientOptions = Pick<pg.ClientConfig, (typeof clientOptionKeys)[number]>;
+export type PgClientOptions = Pick<pg.ClientConfig, (typeof clientOptionKeys)[number] & keyof pg.ClientConfig>;
 /** node-postgres' options of a pool, without those that this library sets. */
-export type PgPoolOptions = Pick<pg.PoolConfig, (typeof poolOptionKeys)[number]>;
+export type PgPoolOptions = Pick<pg.PoolConfig, (typeof poolOptionKeys)[number] & keyof pg.PoolConfig>;
 
 const words: Omit<DriverWords, "keys"> = {
   lifetime: "maxLifetimeSeconds",
