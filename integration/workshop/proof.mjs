@@ -49,7 +49,7 @@ export class Proof {
     const failures = failed === 0 && code !== 0 ? 1 : failed;
     const nothing = passed + failures + skipped.length === 0;
     if (nothing) this.notRun(name, "there are none");
-    for (const test of skipped) this.notRun(test, "it skipped itself");
+    for (const { fullName, meta } of skipped) this.notRun(fullName, meta?.notRun ?? "it skipped itself");
     this.#tell(
       name,
       nothing ? "none" : failures > 0 ? `${passed} passed, ${failures} FAILED` : `${passed} passed`,
@@ -95,8 +95,6 @@ function readReport(file) {
     passed: having("passed").length,
     failed: having("failed").length + broken.length,
     // What a host lacks stands in the table of the contract, with the reason.
-    skipped: having("skipped", "pending", "todo", "disabled")
-      .filter(({ meta }) => !meta?.lacks)
-      .map(({ fullName }) => fullName),
+    skipped: having("skipped", "pending", "todo", "disabled").filter(({ meta }) => !meta?.lacks),
   };
 }

@@ -145,7 +145,7 @@ test("says how to add the binaries that are missing", async () => {
 
 test("says which variable is wrong, and never the password in it", async () => {
   const start = (env: Record<string, string>) => startLocalLakebase({ env, log: () => {} });
-  await expect(start({ LAKEBASE_TEST_PROVIDER: "docker" })).rejects.toThrow(/must be one of url, embedded, system/);
+  await expect(start({ LAKEBASE_TEST_PROVIDER: "podman" })).rejects.toThrow(/one of url, embedded, system, docker/);
   await expect(start({ LAKEBASE_TEST_PROVIDER: "url" })).rejects.toThrow(/LAKEBASE_TEST_PG_URL is not set/);
   const port = await freePort();
   for (const url of ["mysql://root:hunter2@localhost/db", `postgresql://root:hunter2@127.0.0.1:${port}/db`]) {

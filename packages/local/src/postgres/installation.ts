@@ -80,19 +80,29 @@ function copy(from: string, to: string): void {
   else copyFileSync(from, to, constants.COPYFILE_FICLONE);
 }
 
+/** What Lakebase preloads. */
+export const preloadedModules: readonly string[] = ["neon", "pg_stat_statements", "databricks_auth"];
+
+/** Harmless modules of Postgres for those that it does not have. */
+export const standIns: Readonly<Record<string, string>> = { neon: "tcn", databricks_auth: "refint" };
+
 /**
  * Puts harmless modules under the names that Lakebase preloads, so that `SHOW shared_preload_libraries` is an honest
  * answer of the server.
  *
  * @returns the names that can be preloaded, or nothing where Postgres has no module to spare
  */
-export function disguiseModules(modules: string, folder: string): string[] {
-  const extension = [".so", ".dylib"].find((suffix) => existsSync(join(modules, `tcn${suffix}`)));
-  if (!extension || !existsSync(join(modules, `pg_stat_statements${extension}`))) return [];
+export function disguiseModules(modules: string, folder: string): readonly string[] {
+  const needed = ["pg_stat_statements", ...Object.values(standIns)];
+  const extension = [".so", ".dylib"].find((suffix) =>
+    needed.every((name) => existsSync(join(modules, name + suffix))),
+  );
+  if (!extension) return [];
   mkdirSync(folder, { recursive: true });
-  copyFileSync(join(modules, `tcn${extension}`), join(folder, `neon${extension}`));
-  copyFileSync(join(modules, `refint${extension}`), join(folder, `databricks_auth${extension}`));
-  return ["neon", "pg_stat_statements", "databricks_auth"];
+  for (const [name, source] of Object.entries(standIns)) {
+    copyFileSync(join(modules, source + extension), join(folder, name + extension));
+  }
+  return preloadedModules;
 }
 
 /** Gives a folder and all that is in it to another user. */

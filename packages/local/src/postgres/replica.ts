@@ -48,7 +48,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     if (account.owner) giveAway(data, account.owner);
     postmaster = startPostmaster(account, { program, data, log: join(folder, "replica.log") });
     const session = await postmaster.ready(() => openControlSession(address, credentials));
-    await follow(control, session).finally(session.close);
+    await followPrimary(control, session).finally(session.close);
     return { address, stop: postmaster.stop };
   } catch (error) {
     await postmaster?.stop();
@@ -84,7 +84,8 @@ async function copyData(from: string, to: string): Promise<void> {
   }
 }
 
-async function follow(primary: ControlSession, replica: ControlSession): Promise<void> {
+/** From now on the primary waits with each commit until the replica, which runs, shows it. */
+export async function followPrimary(primary: ControlSession, replica: ControlSession): Promise<void> {
   await primary.query("ALTER SYSTEM SET synchronous_standby_names = '*'");
   await primary.query("ALTER SYSTEM SET synchronous_commit = 'remote_apply'");
   await primary.query("SELECT pg_reload_conf()");

@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { type Account, chooseAccount } from "./account.ts";
 import type { BackendAddress } from "./backend.ts";
 import type { PostgresBinaries } from "./binaries.ts";
+import { configuration } from "./configuration.ts";
 import { openControlSession } from "./control.ts";
 import { disguiseModules, giveAway, layOut } from "./installation.ts";
 import { type Postmaster, serverEnvironment, startPostmaster } from "./postmaster.ts";
@@ -61,7 +62,8 @@ export async function startServer(options: ServerOptions): Promise<PostgresServe
   try {
     const copied = !account.readsInstallation || process.platform === "darwin";
     const installation = layOut(binaries, join(folder, "postgres"), { how: copied ? "copy" : "link", disguised });
-    const preloaded = disguised ? disguiseModules(installation.modules, join(folder, "modules")) : [];
+    const modules = join(folder, "modules");
+    const preloaded = disguised ? disguiseModules(installation.modules, modules) : [];
     const password = randomBytes(18).toString("base64url");
     const data = join(folder, "data");
     mkdirSync(data, { mode: 0o700 });
@@ -71,7 +73,13 @@ export async function startServer(options: ServerOptions): Promise<PostgresServe
 
     await initialise(account, join(installation.bin, "initdb"), { data, superuser, passwordFile });
     rmSync(passwordFile);
-    appendFileSync(join(data, "postgresql.conf"), configuration({ folder, preloaded, disguised }));
+    const place = {
+      listen_addresses: "",
+      port: String(SOCKET_PORT),
+      unix_socket_directories: folder,
+      unix_socket_permissions: "0700",
+    };
+    appendFileSync(join(data, "postgresql.conf"), configuration({ place, modules, preloaded, disguised }));
     writeFileSync(
       join(data, "pg_hba.conf"),
       `local all all scram-sha-256\nlocal replication ${superuser} scram-sha-256\n`,
@@ -139,30 +147,4 @@ async function initialise(
     const output = (error as { stderr?: string }).stderr?.trim();
     throw new Error(`initdb failed ${account.description}: ${output || (error as Error).message}`, { cause: error });
   }
-}
-
-function configuration(options: { folder: string; preloaded: string[]; disguised: boolean }): string {
-  const { folder, preloaded, disguised } = options;
-  const quoted = (value: string) => `'${value.replaceAll("'", "''")}'`;
-  const lines = [
-    "listen_addresses = ''",
-    `port = ${SOCKET_PORT}`,
-    `unix_socket_directories = ${quoted(folder)}`,
-    "unix_socket_permissions = 0700",
-    "max_connections = 300",
-    "shared_buffers = 32MB",
-    // The data lives as long as the process: nothing has to survive a crash.
-    "fsync = off",
-    "full_page_writes = off",
-    "synchronous_commit = off",
-    "max_wal_size = 256MB",
-    "timezone = 'UTC'",
-    "log_timezone = 'UTC'",
-  ];
-  if (preloaded.length > 0) {
-    lines.push(`dynamic_library_path = ${quoted(`${join(folder, "modules")}:$libdir`)}`);
-    lines.push(`shared_preload_libraries = ${quoted(preloaded.join(","))}`);
-  }
-  if (disguised) lines.push("neon.lakebase_mode = 'on'");
-  return `\n${lines.join("\n")}\n`;
 }
