@@ -56,6 +56,12 @@ describe("splitPgOptions", () => {
     expect(problems({ max: 5 }, "client")).toMatchObject([{ option: "max" }]);
   });
 
+  test("says of an option of the host what its adapter says, and of the others what it says always", () => {
+    const hints = { max: "give `pool.max`", stream: "theirs" };
+    const run = () => splitPgOptions({ env: {}, max: 5, stream: 1, colour: 2, Client: 3 } as object, "client", hints);
+    expect(run).toThrow(/`max`: give `pool.max`.*`stream`: theirs.*`colour`: is not.*`Client`: is set by/s);
+  });
+
   test.each([
     [{ max: 0 }, "max"],
     [{ max: 1.5 }, "max"],

@@ -48,10 +48,17 @@ const words: Omit<DriverWords, "keys"> = {
   },
 };
 
-/** @throws LakebaseError `ERR_LAKEBASE_CONFIG` for an option that is unknown, ours to set, or the handle's. */
-export function splitPgOptions(options: HandleOptions & PgPoolOptions, kind: "pool" | "client") {
+/**
+ * @param hints What to say about options that are none here, beyond that.
+ * @throws LakebaseError `ERR_LAKEBASE_CONFIG` for an option that is unknown, ours to set, or the handle's.
+ */
+export function splitPgOptions(
+  options: HandleOptions & PgPoolOptions,
+  kind: "pool" | "client",
+  hints: DriverWords["hints"] = {},
+) {
   const keys = kind === "pool" ? poolOptionKeys : clientOptionKeys;
-  return splitOptions<PgPoolOptions>(options, { ...words, keys });
+  return splitOptions<PgPoolOptions>(options, { ...words, keys, hints: { ...words.hints, ...hints } });
 }
 
 /**

@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { expect, test } from "vitest";
+import { accessToken } from "../identity/access-token.ts";
 import type { PgPoolOptions } from "./driver-options.ts";
 import { lakebasePoolConfig } from "./lakebase-pool.ts";
 
@@ -51,4 +52,21 @@ test("keeps the driver's options for a host that passes on none", () => {
   const Client = clientClass({ statement_timeout: 5000 });
   expect(new Client().connectionParameters.statement_timeout).toBe(5000);
   expect(new Client({ statement_timeout: 7000 }).connectionParameters.statement_timeout).toBe(7000);
+});
+
+test("gives up a login whose pool is shut down, before it begins or while it waits", async () => {
+  const shutDown = new AbortController();
+  const never = new Promise<string>(() => {});
+  const options = {
+    env: {},
+    host,
+    user: "someone",
+    auth: accessToken(() => never),
+    workspaceHost: "https://w.example",
+  };
+  const Client = lakebasePoolConfig(options, "some-orm", shutDown.signal).Client as unknown as ClientClass;
+  const waiting = new Client().connect().catch((reason) => reason);
+  shutDown.abort(new Error("shut down"));
+  expect(await waiting).toMatchObject({ message: "shut down" });
+  expect(await new Client().connect().catch((reason) => reason)).toMatchObject({ message: "shut down" });
 });

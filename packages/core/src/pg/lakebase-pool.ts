@@ -113,6 +113,7 @@ export function lakebasePool(options: LakebasePoolOptions = {}, adapter = "pg"):
  * which a pool object does not. The lifetime is spread once, for the whole pool.
  *
  * @param adapter Name for the default application name; for authors of adapters.
+ * @param shutDown Its abort gives up logins that have begun; for a host whose own pool would wait for them when it ends.
  * @throws LakebaseError `ERR_LAKEBASE_CONFIG` that lists every problem of the options.
  * @example
  * ```ts
@@ -123,8 +124,12 @@ export function lakebasePool(options: LakebasePoolOptions = {}, adapter = "pg"):
  * pool.on("error", () => {}); // a pool of your own needs a listener of your own
  * ```
  */
-export function lakebasePoolConfig(options: LakebasePoolOptions = {}, adapter = "pg"): LakebasePoolConfig {
-  const { config } = configure(options, adapter);
+export function lakebasePoolConfig(
+  options: LakebasePoolOptions = {},
+  adapter = "pg",
+  shutDown?: AbortSignal,
+): LakebasePoolConfig {
+  const { config } = configure(options, adapter, shutDown);
   return { ...config, maxLifetimeSeconds: spread(config.maxLifetimeSeconds) };
 }
 
@@ -132,6 +137,8 @@ export function lakebasePoolConfig(options: LakebasePoolOptions = {}, adapter = 
  * The same options on one handle, for an adapter whose host makes several pools of them, later: everything is checked, and
  * the handle that target and identity name stands in their place. It holds nothing that needs closing.
  *
+ * @param kind `"client"`: the host has a pool of its own, so a pool's options are none here. Default `"pool"`.
+ * @param hints What to say about options of the host that are given here by mistake.
  * @throws LakebaseError `ERR_LAKEBASE_CONFIG` that lists every problem of the options.
  * @example
  * ```ts
@@ -142,8 +149,13 @@ export function lakebasePoolConfig(options: LakebasePoolOptions = {}, adapter = 
  * const reading = lakebasePool({ ...shared, access: "read-only" }, "my-orm");
  * ```
  */
-export function shareHandle(options: LakebasePoolOptions, adapter: string): OnLakebase & PgPoolOptions {
-  const split = splitPgOptions(options, "pool");
+export function shareHandle(
+  options: LakebasePoolOptions,
+  adapter: string,
+  kind: "pool" | "client" = "pool",
+  hints: Readonly<Record<string, string>> = {},
+): OnLakebase & PgPoolOptions {
+  const split = splitPgOptions(options, kind, hints);
   return { ...split.scope, ...split.driver, lakebase: bindOptions(split, adapter).lakebase };
 }
 
