@@ -1,0 +1,4 @@
+import { testAdapter } from "../contract.ts";
+import { prismaAdapter } from "./prisma.ts";
+
+testAdapter(prismaAdapter);

@@ -1,0 +1,4 @@
+import { testAdapter } from "../contract.ts";
+import { sequelizeAdapter } from "./sequelize.ts";
+
+testAdapter(sequelizeAdapter);
