@@ -166,7 +166,8 @@ describe("cancelling", () => {
   });
 
   test("works on a pool that was given", async () => {
-    const pool = lakebasePool({ ...environment(), max: 1 });
+    const pool = lakebasePool({ ...environment(), max: 1, statement_timeout: 40_000 });
+    const before = local.logins.length;
     const db = open({ pool });
     const abort = new AbortController();
     const options = { signal: abort.signal, inflightQueryAbortStrategy: "cancel query" } as const;
@@ -176,6 +177,8 @@ describe("cancelling", () => {
     expect(await outcome).toMatchObject({ name: "AbortError" });
     await runs("select pg_sleep(30)", 0);
     expect(await one(db)).toEqual([{ one: 1 }]);
+    const timeouts = local.logins.slice(before).map(({ startup }) => startup.statement_timeout);
+    expect(timeouts).toEqual(["40000", "40000"]);
     await pool.end();
   });
 

@@ -64,7 +64,11 @@ test("leaves Kysely's inference as it is", () => {
     author: string | null;
     later: SqlBool;
   }>();
-  expectTypeOf(db.insertInto("books").values).parameter(0).extract<Insertable<Books>>().not.toBeNever();
+  const inserted = db
+    .insertInto("books")
+    .values({ title: "Notes" } satisfies Insertable<Books>)
+    .returning("id");
+  expectTypeOf(inserted.executeTakeFirstOrThrow).returns.resolves.toEqualTypeOf<{ id: number }>();
   expectTypeOf(db.selectFrom("books").selectAll().executeTakeFirst).returns.resolves.toEqualTypeOf<
     Selectable<Books> | undefined
   >();
@@ -81,7 +85,9 @@ describe("takes", () => {
     new LakebaseDialect({
       env: {},
       cursor: Cursor,
-      onCreateConnection: async (connection) => expectTypeOf(connection.executeQuery).toBeFunction(),
+      onCreateConnection: async (connection) => {
+        expectTypeOf(connection.executeQuery).toBeFunction();
+      },
       onReserveConnection: async () => {},
     });
   });
@@ -89,7 +95,7 @@ describe("takes", () => {
   test("a pool or a handle that was made before, and undefined for what is left out", () => {
     const pool = lakebasePool({ env: {} });
     new LakebaseDialect({ pool, cursor: Cursor });
-    new LakebaseDialect({ pool, endpoint: undefined });
+    new LakebaseDialect({ pool, endpoint: undefined as never });
     new LakebaseDialect({ lakebase: pool.lakebase, database: "orders", max: 2 });
     new LakebaseDialect({ env: {}, pool: undefined as never, lakebase: undefined as never });
   });
