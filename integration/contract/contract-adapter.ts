@@ -55,7 +55,13 @@ export interface Capabilities {
   migrator(name: string): { up(): Promise<void>; down?(): Promise<void> };
 }
 
-export type Capability = keyof Capabilities | "savepoints" | "migrations down" | "lifetime" | "prompt end";
+export type Capability =
+  | keyof Capabilities
+  | "savepoints"
+  | "migrations down"
+  | "lifetime"
+  | "prompt end"
+  | "clean results after an error";
 
 /** The options by which the contract opens a member: ours, and a pool's in node-postgres' words, for the member to map. */
 export type ContractOptions = PoolChoices &

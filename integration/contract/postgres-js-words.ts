@@ -12,6 +12,22 @@ export function toPostgresJs(options: ContractOptions): LakebasePostgresOptions 
   } as LakebasePostgresOptions;
 }
 
+/** The parts of a URL with a socket's folder as its host, which postgres.js takes as options only. */
+export function plainOptions(url: string): postgres.Options<Record<never, never>> {
+  const { username, password, pathname, searchParams } = new URL(url);
+  return {
+    host: searchParams.get("host") ?? undefined,
+    port: Number(searchParams.get("port") ?? 5432),
+    user: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+    database: pathname.slice(1),
+  };
+}
+
+/** Seen with postgres.js alone, up to 3.4.9. */
+export const holes =
+  "postgres.js begins the next result of a connection with as many empty places as a failed one before it had rows";
+
 export const refuses = {
   socket: () => {},
   pass: "x",

@@ -5,7 +5,7 @@ import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
 import type { ContractAdapter, OpenAdapter, OpenTransaction, Row } from "../contract-adapter.ts";
 import { statement, withMigration } from "../drizzle-texts.ts";
-import { refuses, toPostgresJs, visibleResult } from "../postgres-js-words.ts";
+import { holes, plainOptions, refuses, toPostgresJs, visibleResult } from "../postgres-js-words.ts";
 
 const throughClient =
   "Drizzle has no word for it: its users take the client, `db.$client`, which is what the member postgres-js shows";
@@ -15,7 +15,7 @@ export const drizzlePostgresJsAdapter: ContractAdapter = {
   defaultName: "drizzle",
   packages: ["drizzle-orm", "postgres"],
   open: (options) => adapt(lakebasePostgres(toPostgresJs(options))),
-  openPlain: (url) => adapt(postgres(url)),
+  openPlain: (url) => adapt(postgres(plainOptions(url))),
   refuses,
   lacks: {
     stream: throughClient,
@@ -25,6 +25,7 @@ export const drizzlePostgresJsAdapter: ContractAdapter = {
     listen: throughClient,
     notices: throughClient,
     "migrations down": "Drizzle's migrations have no way back",
+    "clean results after an error": holes,
   },
 };
 

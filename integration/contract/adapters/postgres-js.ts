@@ -4,16 +4,20 @@ import { pipeline } from "node:stream/promises";
 import { lakebasePostgres } from "@x/lakebase-postgres-js";
 import postgres from "postgres";
 import type { ContractAdapter, OpenAdapter, OpenTransaction, Row } from "../contract-adapter.ts";
-import { refuses, toPostgresJs, visibleResult } from "../postgres-js-words.ts";
+import { holes, plainOptions, refuses, toPostgresJs, visibleResult } from "../postgres-js-words.ts";
 
 export const postgresJsAdapter: ContractAdapter = {
   name: "postgres-js",
   defaultName: "postgres-js",
   packages: ["postgres"],
   open: (options) => adapt((onnotice) => lakebasePostgres({ ...toPostgresJs(options), onnotice })),
-  openPlain: (url) => adapt((onnotice) => postgres(url, { onnotice })),
+  openPlain: (url) => adapt((onnotice) => postgres({ ...plainOptions(url), onnotice })),
   refuses,
-  lacks: { migrator: "postgres.js has no migrations", "migrations down": "postgres.js has no migrations" },
+  lacks: {
+    migrator: "postgres.js has no migrations",
+    "migrations down": "postgres.js has no migrations",
+    "clean results after an error": holes,
+  },
 };
 
 type Unsafe = Pick<postgres.Sql, "unsafe">;

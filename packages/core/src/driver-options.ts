@@ -60,7 +60,6 @@ export function splitOptions<Driver extends object>(
   );
   // Nothing to take options from, null for example.
   if (Object(options) !== options) throw configError(problems);
-  if (Object(options) !== options) throw configError(problems);
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   if (options.lakebase !== undefined) {
     for (const [option] of given) {

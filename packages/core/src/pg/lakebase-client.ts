@@ -111,6 +111,7 @@ export class LakebaseClient extends pg.Client {
       this.#told = true;
       this.#lose(error);
     });
+    returnWhenLost(this);
   }
 
   override connect(): Promise<pg.Client>;
@@ -302,6 +303,37 @@ function listenersOf(connection: ConnectionInside) {
     .eventNames()
     .filter((name) => name !== "newListener")
     .flatMap((name) => connection.rawListeners(name).map((listener) => [name, listener] as [string, () => void]));
+}
+
+/**
+ * A client that ends while somebody holds it gives its place in the pool back by itself. Drizzle before 1.0 does not when
+ * `begin` fails on it, nor does MikroORM when a rollback fails, and the pool would be smaller by one for good.
+ */
+function returnWhenLost(client: pg.Client): void {
+  type Release = (error?: Error | boolean) => void;
+  let release: Release | undefined;
+  let lent = false;
+  let returned = false;
+  // pg-pool puts a new one here whenever it lends the client.
+  Object.defineProperty(client, "release", {
+    configurable: true,
+    enumerable: true,
+    get: () => release,
+    set(giveBack: Release) {
+      const own: Release = (error) => {
+        if (own === release && returned) return;
+        if (own === release) lent = false;
+        giveBack(error);
+      };
+      release = own;
+      lent = true;
+    },
+  });
+  client.once("end", () => {
+    if (!lent) return;
+    release?.(true);
+    returned = true;
+  });
 }
 
 /** Ends a connection that is not wanted any more, so that nothing of it reaches the client or stays open. */

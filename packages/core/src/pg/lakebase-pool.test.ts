@@ -4,7 +4,10 @@ import { LakebasePool, shareHandle } from "./lakebase-pool.ts";
 
 test.each([null, "postgresql://someone@db.example.com/app", 5, []])("refuses %j in the place of options", (options) => {
   expect(() => new LakebasePool(options as never)).toThrow(
-    expect.objectContaining({ code: "ERR_LAKEBASE_CONFIG", problems: [expect.objectContaining({ option: "options" })] }),
+    expect.objectContaining({
+      code: "ERR_LAKEBASE_CONFIG",
+      problems: [expect.objectContaining({ option: "options" })],
+    }),
   );
 });
 

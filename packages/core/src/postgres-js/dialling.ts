@@ -1,25 +1,26 @@
 import type { TLSSocket } from "node:tls";
-import postgres from "postgres";
 import type { ConnectionSettings } from "../handle.ts";
 import {
   authentication,
   completeStartup,
-  errorFields,
-  isError,
+  errorResponse,
   MessageReader,
   passwordMessage,
+  processId,
   readyForQuery,
 } from "./protocol.ts";
+import { type Session, serverError } from "./relay.ts";
 import { closedEarly, openSecureSocket, type Route } from "./secure-socket.ts";
 
-export { fatalCode, isCancelRequest, isError } from "./protocol.ts";
+export { isCancelRequest } from "./protocol.ts";
+export { readyAfterFailure, relay } from "./relay.ts";
 
 /** What happens during a dial. */
 interface DialListener {
   /** The server asks for what only the driver can answer, on this socket. */
   onChallenge(socket: TLSSocket, message: Buffer): void;
-  /** The server is ready for queries; what it has said since it let us in. */
-  onReady(socket: TLSSocket, heard: Buffer): void;
+  /** The server is ready for queries. */
+  onReady(session: Session): void;
 }
 
 const requests = { ok: 0, cleartextPassword: 3 };
@@ -36,10 +37,11 @@ export async function dial(
   listener: DialListener,
 ): Promise<void> {
   const socket = await openSecureSocket(settings, keepAliveMs, signal);
-  const { user, options, password } = settings;
+  const { host: address, port, user, options, password } = settings;
   await new Promise<void>((resolve, reject) => {
     const messages = new MessageReader();
     const heard: Buffer[] = [];
+    let id: number | undefined;
     let settled = false;
     const settle = () => {
       settled = true;
@@ -54,7 +56,7 @@ export async function dial(
     const onAbort = () => fail(signal.reason);
     const onClose = () => fail(closedEarly());
     const onMessage = (message: Buffer) => {
-      if (isError(message)) return fail(serverError(message));
+      if (message[0] === errorResponse) return fail(serverError(message));
       if (message[0] === authentication) {
         const request = message.readInt32BE(5);
         // Answered here: postgres.js knows one password for all connections, and a login has a token of its own.
@@ -62,10 +64,11 @@ export async function dial(
         if (request !== requests.ok) return listener.onChallenge(socket, message);
       }
       heard.push(message);
+      id ??= processId(message);
       if (message[0] !== readyForQuery) return;
       settle();
       resolve();
-      listener.onReady(socket, Buffer.concat([...heard, messages.rest]));
+      listener.onReady({ socket, address, port, heard: Buffer.concat([...heard, messages.rest]), processId: id });
     };
     const onData = (chunk: Buffer) => {
       try {
@@ -93,10 +96,4 @@ export async function cancel(route: Route, request: Buffer, signal: AbortSignal)
     socket.on("error", () => {}).once("close", resolve);
     socket.resume().write(request);
   });
-}
-
-/** The server's refusal as postgres.js would report it. */
-function serverError(message: Buffer): Error {
-  const PostgresError = postgres.PostgresError as unknown as new (fields: object) => Error;
-  return new PostgresError(errorFields(message));
 }

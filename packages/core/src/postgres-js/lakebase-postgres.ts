@@ -3,6 +3,7 @@ import postgres from "postgres";
 import { bindOptions, type HandleOptions, spread } from "../driver-options.ts";
 import { LakebaseError } from "../errors.ts";
 import { type CustomTypes, type PostgresJsOptions, splitPostgresJsOptions } from "./driver-options.ts";
+import { holdSessions } from "./held-sessions.ts";
 import { LoginStream, type StreamClient } from "./login-stream.ts";
 
 /** Options of {@link lakebasePostgres}: ours, and postgres.js' own beside them. */
@@ -108,5 +109,5 @@ export function lakebasePostgres<Types extends CustomTypes = Record<never, never
     })();
     return ended;
   };
-  return Object.assign(sql, { end });
+  return Object.assign(sql, { end, ...holdSessions(sql, client, streams) });
 }

@@ -5,6 +5,7 @@ import { LakebaseError } from "../errors.ts";
 import type { ConnectionSettings } from "../handle.ts";
 import type { HandleInternals } from "../lakebase.ts";
 import type { Secret } from "../secret.ts";
+import type { Session } from "./relay.ts";
 import type { Route } from "./secure-socket.ts";
 
 /** What the streams of one client have in common. */
@@ -15,6 +16,8 @@ export interface StreamClient {
   readonly shutDown: AbortSignal;
   /** What postgres.js gets when it asks for the password, which it does while it handles a challenge. */
   challenged?: Secret | undefined;
+  /** The session whose messages postgres.js handles, or has handled last. */
+  speaking?: LoginStream | undefined;
   /** Where the last login went; statements are cancelled there. */
   route?: Route | undefined;
   onDial(settings: ConnectionSettings): void;
@@ -34,6 +37,8 @@ type Dialling = typeof import("./dialling.ts");
 export class LoginStream extends EventEmitter {
   /** The first versions of postgres.js 3.4 make a new stream only after one that was encrypted. */
   readonly encrypted = true;
+  /** The server's process, as in the `state` of postgres.js' queries. */
+  processId: number | undefined;
   /** postgres.js ends only a socket that is open, and a login that is under way must be ended too. */
   readyState: "open" | "closed" = "open";
   readonly #client: StreamClient;
@@ -44,6 +49,11 @@ export class LoginStream extends EventEmitter {
   /** The socket on which the server waits for the answer to a challenge. */
   #challenger: TLSSocket | undefined;
   #session: TLSSocket | undefined;
+  /** Whether the session is in a transaction and has nothing to do. */
+  isInTransaction = () => false;
+  #held = false;
+  /** Fails what is written to a session that was lost while it was held. */
+  #refuse: (() => void) | undefined;
 
   constructor(client: StreamClient) {
     super();
@@ -51,6 +61,11 @@ export class LoginStream extends EventEmitter {
   }
 
   write(bytes: Buffer, done?: () => void): boolean {
+    if (this.#refuse) {
+      process.nextTick(this.#refuse);
+      if (done) process.nextTick(done);
+      return true;
+    }
     const socket = this.#session ?? this.#challenger;
     if (socket) return socket.write(bytes, done);
     if (!this.#begun) void this.#begin(bytes);
@@ -59,14 +74,33 @@ export class LoginStream extends EventEmitter {
 
   end(bytes: Buffer): void {
     this.#leaving = true;
-    if (this.#session) this.#session.end(bytes);
+    if (this.#refuse) process.nextTick(() => this.#close());
+    else if (this.#session) this.#session.end(bytes);
     else this.#abandon();
   }
 
   destroy(error?: Error): void {
     this.#leaving = true;
-    if (this.#session) this.#session.destroy(error);
+    if (this.#refuse) process.nextTick(() => this.#close());
+    else if (this.#session) this.#session.destroy(error);
     else this.#abandon();
+  }
+
+  /**
+   * From here to `letGo()` the session belongs to one transaction or reservation. When it is lost in between, postgres.js
+   * must not hear that it is closed: it would write that one's next statement, be it only the rollback, to no socket at
+   * all, which ends the process, or to the socket of somebody else's new session (porsager/postgres#1208, #1216).
+   */
+  hold(): void {
+    this.#held = true;
+  }
+
+  /** @returns whether the session was lost, in which case postgres.js has made its connection free by now. */
+  letGo(): boolean {
+    this.#held = false;
+    if (!this.#refuse) return false;
+    this.#close();
+    return true;
   }
 
   pause(): void {
@@ -114,9 +148,9 @@ export class LoginStream extends EventEmitter {
         this.#client.onDial(settings);
         return dialling.dial(startup, settings, this.#keepAliveMs, signal, {
           onChallenge: (socket, message) => this.#passChallengeOn(socket, message, settings.password),
-          onReady: (socket, heard) => {
+          onReady: (session) => {
             accepted();
-            this.#relay(socket, heard, dialling);
+            this.#relay(session, dialling);
           },
         });
       });
@@ -137,40 +171,45 @@ export class LoginStream extends EventEmitter {
     }
   }
 
-  #relay(socket: TLSSocket, heard: Buffer, { fatalCode, isError }: Dialling): void {
-    this.#session = socket;
-    let lastWords: Buffer | undefined;
-    let failure: NodeJS.ErrnoException | undefined;
-    socket.on("data", (chunk: Buffer) => {
-      lastWords = isError(chunk) ? chunk : undefined;
-      this.emit("data", chunk);
-    });
-    socket.on("drain", () => this.emit("drain"));
-    socket.on("error", (error) => {
-      failure = error;
-      this.emit("error", error);
-    });
-    socket.on("close", (hadError) => {
-      if (!this.#leaving) {
-        const code = (lastWords && fatalCode(lastWords)) ?? failure?.code;
+  #relay(session: Session, { readyAfterFailure, relay }: Dialling): void {
+    this.#session = session.socket;
+    this.processId = session.processId;
+    this.isInTransaction = relay(session, {
+      onData: (bytes) => {
+        this.#client.speaking = this;
+        this.emit("data", bytes);
+      },
+      onDrain: () => this.emit("drain"),
+      onEnd: (code, lost) => {
+        if (this.#leaving) return this.#close();
         this.#client.handle.emit({ type: "connectionLost", code });
-      }
-      this.#close(hadError);
+        if (!this.#held) {
+          this.emit("error", lost());
+          return this.#close();
+        }
+        this.#refuse = () => {
+          if (this.readyState === "closed") return;
+          this.emit("error", lost());
+          this.emit("data", readyAfterFailure);
+        };
+        this.#refuse();
+      },
     });
-    this.emit("data", heard);
   }
 
   /** A login that has come to nothing. */
   #fail(error: unknown): void {
     this.emit("error", ownCopy(error));
-    // Not as an error of the socket, after which postgres.js pauses for up to 20 s: `login.ts` has done the waiting.
     this.#close();
   }
 
-  #close(hadError = false): void {
+  #close(): void {
+    if (this.readyState === "closed") return;
     this.readyState = "closed";
     this.#client.onClose(this);
-    this.emit("close", hadError);
+    // Never as an end by an error, after which postgres.js forgets statements that it has written meanwhile, and pauses for
+    // up to 20 s: `login.ts` has done the waiting.
+    this.emit("close", false);
   }
 }
 

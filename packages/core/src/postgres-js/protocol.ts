@@ -11,7 +11,8 @@ sslRequest.writeInt32BE(sslRequestCode, 4);
 /** First bytes of the server's messages. */
 export const authentication = 0x52;
 export const readyForQuery = 0x5a;
-const errorResponse = 0x45;
+export const errorResponse = 0x45;
+const backendKeyData = 0x4b;
 
 /** No message of a login is longer; a server that announces one would have us gather bytes for ever. */
 const longestMessage = 1 << 20;
@@ -58,11 +59,6 @@ export class MessageReader {
   }
 }
 
-/** Whether the server's bytes begin with an ErrorResponse. */
-export function isError(bytes: Buffer): boolean {
-  return bytes[0] === errorResponse;
-}
-
 /** The fields of an ErrorResponse, under the names that postgres.js gives them. */
 const fieldNames: Readonly<Record<string, string>> = {
   S: "severity_local",
@@ -94,9 +90,59 @@ export function errorFields(message: Buffer): Record<string, string> {
   return fields;
 }
 
-/** The SQLSTATE with which a server ended a session, when these bytes are nothing but that. */
-export function fatalCode(bytes: Buffer): string | undefined {
-  if (!isError(bytes) || bytes.length < 5 || bytes.readUInt32BE(1) !== bytes.length - 1) return undefined;
-  const { severity_local, severity = severity_local, code } = errorFields(bytes);
-  return severity === "FATAL" || severity === "PANIC" ? code : undefined;
+/**
+ * Passes a session's bytes on in whole messages, so that the end of the session never leaves the driver in the middle of
+ * one, and keeps the error back with which a server ends it.
+ */
+export class WholeMessages {
+  /** The fields of the error with which the server ended the session. */
+  fatal: Readonly<Record<string, string>> | undefined;
+  /** What the server is ready for: `I`, or `T` or `E` in a transaction. Of the last time that it was. */
+  status = 0x49;
+  #begun: Buffer[] = [];
+  /** Bytes that the begun message lacks; 0 while its length is not known. */
+  #missing = 0;
+
+  /** @returns the messages that are whole now, as few pieces as their bytes came in. */
+  take(chunk: Buffer): Buffer[] {
+    const pieces: Buffer[] = [];
+    let bytes = chunk;
+    if (this.#missing > 0) {
+      if (chunk.length < this.#missing) {
+        this.#begun.push(chunk);
+        this.#missing -= chunk.length;
+        return pieces;
+      }
+      this.#pass(Buffer.concat([...this.#begun, chunk.subarray(0, this.#missing)]), pieces);
+      bytes = chunk.subarray(this.#missing);
+    } else if (this.#begun.length > 0) bytes = Buffer.concat([...this.#begun, chunk]);
+    const rest = bytes.subarray(this.#pass(bytes, pieces));
+    this.#begun = rest.length > 0 ? [rest] : [];
+    this.#missing = rest.length >= 5 ? rest.readUInt32BE(1) + 1 - rest.length : 0;
+    return pieces;
+  }
+
+  /** Adds the whole messages at the beginning of the bytes, and tells where they end. */
+  #pass(bytes: Buffer, pieces: Buffer[]): number {
+    let end = 0;
+    let next = 0;
+    for (; bytes.length >= end + 5; end = next) {
+      next = end + bytes.readUInt32BE(end + 1) + 1;
+      if (next > bytes.length || this.fatal) break;
+      const type = bytes[end];
+      if (type === readyForQuery) this.status = bytes[end + 5] ?? 0;
+      else if (type === errorResponse) {
+        const fields = errorFields(bytes.subarray(end, next));
+        if (/^(?:FATAL|PANIC)$/.test(fields.severity ?? fields.severity_local ?? "")) this.fatal = fields;
+        if (this.fatal) break;
+      }
+    }
+    if (end > 0) pieces.push(bytes.subarray(0, end));
+    return this.fatal ? bytes.length : end;
+  }
+}
+
+/** What a server says of its process; it is the id of the session as postgres.js knows it. */
+export function processId(message: Buffer): number | undefined {
+  return message[0] === backendKeyData ? message.readUInt32BE(5) : undefined;
 }
