@@ -1,0 +1,4 @@
+import { testAdapter } from "../contract.ts";
+import { knexAdapter } from "./knex.ts";
+
+testAdapter(knexAdapter);
