@@ -1,6 +1,17 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
@@ -71,7 +82,12 @@ function terminalProblem(): string | undefined {
 
 function inTerminal(args: readonly string[]) {
   const line = [node, lakebaseProgram, ...args].map((arg) => `'${arg.replaceAll("'", "'\\''")}'`).join(" ");
-  return start("script", ["-qefc", `exec ${line}`, "/dev/null"], { ...env, SHELL: "/bin/sh" }, { input: "" });
+  return start(
+    "script",
+    ["-qefc", `trap : INT; ${line}; exit $?`, "/dev/null"],
+    { ...env, SHELL: "/bin/sh" },
+    { input: "" },
+  );
 }
 
 describe("lakebase token", () => {
@@ -393,25 +409,38 @@ describe("lakebase exec", () => {
 });
 
 describe("signals", () => {
-  /** Says which signals it gets, and ends by itself when it has had `last`. */
-  const listener = (last: string) => `
+  /** Says which signals it gets, by number, and ends by itself with the fifth. */
+  const listener = `
+    let count = 0;
     for (const signal of ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {
-      console.log("got " + signal);
-      if (signal === "${last}") setImmediate(() => setImmediate(() => process.exit(42)));
+      count += 1;
+      console.log("got " + signal + " as number " + count);
+      if (count === 5) process.exit(42);
     });
     setInterval(() => {}, 1000);
     console.log("ready " + process.ppid);
   `;
 
+  /** Sends more by way of `lakebase`, each when the one before has come, so that a double of the first is among them. */
+  async function listenOn(started: ReturnType<typeof startLakebase>, signal: NodeJS.Signals, pid: number) {
+    await started.says(`got ${signal} as number 1`);
+    for (const number of [2, 3, 4, 5]) {
+      process.kill(pid, "SIGTERM");
+      await started.says(`as number ${number}`);
+    }
+    const { code, stdout } = await started.ended;
+    expect(stdout.match(/got SIG\w+/g)).toEqual([`got ${signal}`, ...Array(4).fill("got SIGTERM")]);
+    expect(code).toBe(42);
+  }
+
   test.each(["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP"] as const)(
     "passes %s on once where there is no terminal, waits for the command, and ends as it does",
     async (signal) => {
-      const started = startLakebase(["exec", "--", node, "-e", listener(signal)], env);
-      await started.says("ready");
+      const started = startLakebase(["exec", "--", node, "-e", listener], env);
+      const [, pid] = /ready (\d+)/.exec(await started.says("ready")) ?? [];
+      expect(started.process.pid).toBe(Number(pid));
       started.process.kill(signal);
-      const { code, stdout } = await started.ended;
-      expect(code).toBe(42);
-      expect(stdout.match(/got SIG\w+/g)).toEqual([`got ${signal}`]);
+      await listenOn(started, signal, Number(pid));
     },
   );
 
@@ -425,15 +454,14 @@ describe("signals", () => {
   test("Ctrl-C at a terminal reaches the command once", async ({ skip }) => {
     const problem = terminalProblem();
     if (problem) skip(problem);
-    const started = inTerminal(["exec", "--", node, "-e", listener("SIGTERM")]);
-    const [, parent] = /ready (\d+)/.exec(await started.says("ready")) ?? [];
+    const started = inTerminal(["exec", "--", node, "-e", listener]);
+    const [, pid] = /ready (\d+)/.exec(await started.says("ready")) ?? [];
+    // Two at once are one to the system, so the command has to be ahead of us for a second to show.
+    process.kill(Number(pid), "SIGSTOP");
     started.process.stdin?.write("\x03");
-    await started.says("got SIGINT");
-    // Comes by us alone, and after everything that came before it.
-    process.kill(Number(parent), "SIGTERM");
-    const { code, stdout } = await started.ended;
-    expect(code).toBe(42);
-    expect(stdout.match(/got SIG\w+/g)).toEqual(["got SIGINT", "got SIGTERM"]);
+    await started.says("got SIGINT as number 1");
+    process.kill(Number(pid), "SIGCONT");
+    await listenOn(started, "SIGINT", Number(pid));
   });
 
   test("one that comes while the token is fetched ends it there, and no command is started", async () => {
@@ -442,6 +470,39 @@ describe("signals", () => {
     while (fault.hits === 0) await setImmediate();
     started.process.kill("SIGINT");
     expect(await started.ended).toMatchObject({ code: null, signal: "SIGINT", stderr: "" });
+  });
+
+  test("one that comes just before the command would start is not lost, and no command is started", async () => {
+    const files = mkdtempSync(join(tmpdir(), "lakebase-cli-test-"));
+    // A pipe can be opened for writing without waiting as soon as somebody wants to read it.
+    const pipe = join(files, "ca.pem");
+    execFileSync("mkfifo", [pipe]);
+    const answer = async (meanwhile = () => {}) => {
+      for (;;) {
+        try {
+          const descriptor = openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+          meanwhile();
+          writeSync(descriptor, local.ca);
+          closeSync(descriptor);
+          return;
+        } catch (error) {
+          expect((error as NodeJS.ErrnoException).code).toBe("ENXIO");
+          await setImmediate();
+        }
+      }
+    };
+    const minted = () => local.requests.filter(({ operation }) => operation === "credential").length;
+    const before = minted();
+    const others = join(files, "others.pem");
+    writeFileSync(others, local.ca);
+    const variables = { ...env, PGSSLROOTCERT: pipe, NODE_EXTRA_CA_CERTS: others };
+    const started = startLakebase(["exec", "--", "touch", join(scratch, "was-started")], variables);
+    // The library reads it before it mints, and the preparation of the command once more, after it.
+    await answer();
+    while (minted() === before) await setImmediate();
+    await answer(() => started.process.kill("SIGTERM"));
+    expect(await started.ended).toMatchObject({ code: 143, signal: null, stderr: "" });
+    rmSync(files, { recursive: true });
   });
 });
 

@@ -36,7 +36,9 @@ export async function runCommand(command: CommandLine, prepare: () => Record<str
   for (const signal of signals) process.on(signal, onSignal);
   try {
     const env = prepare();
-    // A signal that came meanwhile is told now, and not to a command that has begun after it.
+    // A signal that came meanwhile is told now, and not to a command that has begun after it. Twice: the rest of one turn of
+    // the event loop may be past the place where it looks for signals.
+    await setImmediate();
     await setImmediate();
     if (early) return 128 + constants.signals[early];
     const started = startCommand(command, env);
