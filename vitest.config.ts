@@ -34,7 +34,7 @@ export default defineConfig({
           name: "packaging",
           include: ["integration/packaging/**/*.test.ts"],
           globalSetup: ["integration/packaging/consumer.ts"],
-          testTimeout: 120_000,
+          testTimeout: 300_000,
           hookTimeout: 300_000,
         },
       },

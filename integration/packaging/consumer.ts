@@ -52,7 +52,10 @@ async function installPackages(base: string, packages: readonly PackedPackage[])
   const folder = join(base, "consumer");
   cpSync(fileURLToPath(new URL("fixtures", import.meta.url)), folder, { recursive: true });
   const wanted = packages.map(({ name, tarball }) => [name, `file:${tarball}`]);
-  const beside = ["@types/node", "@types/pg", "drizzle-orm", "pg"].map((name) => [name, catalogVersion(name)]);
+  const peers = new Set(packages.flatMap((one) => one.peers));
+  // A Docker engine's client, with more than a hundred packages; nothing here starts a container.
+  peers.delete("testcontainers");
+  const beside = ["@types/node", ...peers].map((name) => [name, catalogVersion(name)]);
   writeJson(join(folder, "package.json"), { private: true, dependencies: Object.fromEntries([...wanted, ...beside]) });
   await npmInstall(folder);
   return folder;

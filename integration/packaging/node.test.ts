@@ -35,11 +35,19 @@ describe.each(Object.entries(nodes))("on Node %s", (version, node) => {
     expect({ stdout, stderr }).toEqual({ stdout: manifest.version, stderr: "" });
   });
 
-  test.each(["query.mjs", "query.cjs"])(
-    "%s logs in to the local Lakebase, asks, closes and ends by itself",
-    async (program) => {
-      const { stdout, stderr } = await run(program);
-      expect(stdout).toBe("acme+lakebase");
+  test.each(["import", "require"])(
+    "a program that has every adapter by `%s` logs in to the local Lakebase with each, closes and ends by itself",
+    async (way) => {
+      const { stdout, stderr } = await run("adapters.mjs", way);
+      expect(stdout.split("\n")).toEqual([
+        "pg: acme+lakebase",
+        "drizzle: acme+lakebase",
+        "kysely: acme+lakebase",
+        "knex: acme+lakebase",
+        "typeorm: acme+lakebase",
+        "postgres-js: acme+lakebase",
+        "drizzle on postgres-js: acme+lakebase",
+      ]);
       expect(stderr).not.toMatch(/warning|deprecat/i);
     },
   );

@@ -13,6 +13,8 @@ export interface PackedPackage {
   readonly files: readonly string[];
   /** What may be imported: the package's name, and its name with each subpath. */
   readonly entries: readonly string[];
+  /** What users install beside it. */
+  readonly peers: readonly string[];
 }
 
 /** Packs every package that is published, as it is published. */
@@ -25,7 +27,7 @@ export async function pack(destination: string): Promise<PackedPackage[]> {
       // Not npm: it would leave `workspace:` and `catalog:` in the manifest.
       const { stdout } = await execute("pnpm", ["pack", "--json", "--pack-destination", destination], { cwd: folder });
       const { name, filename, files } = JSON.parse(stdout);
-      const { exports } = readJson(join(folder, "package.json"));
+      const { exports, peerDependencies = {} } = readJson(join(folder, "package.json"));
       return {
         name,
         tarball: filename,
@@ -33,6 +35,7 @@ export async function pack(destination: string): Promise<PackedPackage[]> {
         entries: Object.keys(exports)
           .filter((subpath) => subpath !== "./package.json")
           .map((subpath) => name + subpath.slice(1)),
+        peers: Object.keys(peerDependencies),
       };
     }),
   );
