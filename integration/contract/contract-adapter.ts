@@ -61,6 +61,7 @@ export type Capability =
   | "migrations down"
   | "lifetime"
   | "prompt end"
+  | "lasting end"
   | "clean results after an error";
 
 /** The options by which the contract opens a member: ours, and a pool's in node-postgres' words, for the member to map. */

@@ -46,7 +46,14 @@ export function processLines(world: World): void {
     await Promise.all([app.end(), app.end()]);
     await app.end();
     while (world.local.sessions() > 0) await setImmediate();
+  });
+
+  world.line("lasting end", "answers no query after its end", async () => {
+    const app = world.open();
+    await app.query("select 1");
+    await app.end();
     await rejection(app.query("select 1"));
+    while (world.local.sessions() > 0) await setImmediate();
   });
 
   test("leaves no session behind after 30 refused logins", async () => {
