@@ -31,6 +31,10 @@ describe("errorChain", () => {
     ["parent", (inner: object) => Object.assign(new Error("outer"), { parent: inner })],
     ["original", (inner: object) => Object.assign(new Error("outer"), { original: inner })],
     ["driverError", (inner: object) => Object.assign(new Error("outer"), { driverError: inner })],
+    [
+      "meta.driverAdapterError",
+      (inner: object) => Object.assign(new Error("outer"), { meta: { driverAdapterError: inner } }),
+    ],
     ["errors", (inner: object) => new AggregateError([new Error("other"), inner])],
   ])("finds what is wrapped as `%s`, at any depth", (_name, wrap) => {
     const wrapped = wrap(wrap(wrap(ours)));

@@ -16,7 +16,8 @@ const longestChain = 32;
 
 /**
  * An error and everything that it wraps, outermost first. ORMs hide the driver's error in `cause` (Drizzle, TypeORM),
- * `parent` and `original` (Sequelize), `driverError` (TypeORM) or `errors` (Node's AggregateError).
+ * `parent` and `original` (Sequelize), `driverError` (TypeORM), `meta.driverAdapterError` (Prisma) or `errors` (Node's
+ * AggregateError).
  */
 export function errorChain(error: unknown): object[] {
   const chain: object[] = [];
@@ -26,7 +27,8 @@ export function errorChain(error: unknown): object[] {
     if (typeof current !== "object" || current === null || chain.includes(current)) continue;
     chain.push(current);
     const links = current as Record<string, unknown>;
-    queue.push(links.cause, links.parent, links.original, links.driverError);
+    const { driverAdapterError } = Object(links.meta) as { driverAdapterError?: unknown };
+    queue.push(links.cause, links.parent, links.original, links.driverError, driverAdapterError);
     if (Array.isArray(links.errors)) queue.push(...links.errors.slice(0, longestChain));
   }
   return chain;

@@ -105,3 +105,19 @@ describe("isLoginRejected", () => {
     expect(isLoginRejected(error("23514", 'check "Failed to decode token" violated'))).toBe(false);
   });
 });
+
+describe("isLoginRejected", () => {
+  const fromPrisma = (cause: object) =>
+    Object.assign(new Error("Invalid `prisma.user.count()` invocation"), {
+      code: "P2010",
+      meta: { driverAdapterError: Object.assign(new Error("AuthenticationFailed"), { cause }) },
+    });
+
+  test.each([
+    ["by Prisma's own kind", { kind: "AuthenticationFailed", originalCode: "28P01", originalMessage: "no" }, true],
+    ["in the server's words", { kind: "postgres", code: "XX000", message: "password authentication failed" }, true],
+    ["for another reason", { kind: "DatabaseDoesNotExist", originalCode: "3D000", originalMessage: "no" }, false],
+  ])("sees through Prisma's errors, %s", (_name, cause, rejected) => {
+    expect(isLoginRejected(fromPrisma(cause))).toBe(rejected);
+  });
+});

@@ -41,7 +41,13 @@ const wakingCodes = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT",
 const closedEarly = /^Connection terminated unexpectedly$/;
 
 export function classifyLoginError(error: unknown): LoginFailure {
-  const { code, message } = Object(error) as { code?: unknown; message?: unknown };
+  // Prisma keeps the server's words under names of its own.
+  const {
+    originalCode,
+    code = originalCode,
+    originalMessage,
+    message = originalMessage,
+  } = Object(error) as Partial<Record<"code" | "message" | "originalCode" | "originalMessage", unknown>>;
   const text = typeof message === "string" ? message : "";
   if (code === undefined) return closedEarly.test(text) ? "waking" : "other";
   if (typeof code !== "string") return "other";
