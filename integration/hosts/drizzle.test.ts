@@ -1,6 +1,7 @@
+import { findLakebaseError, isLoginRejected } from "@x/lakebase-core";
 import { LakebasePool, lakebasePool } from "@x/lakebase-drizzle";
 import { type LocalLakebase, startLocalLakebase } from "@x/lakebase-local";
-import { relations, sql } from "drizzle-orm";
+import { DrizzleQueryError, relations, sql } from "drizzle-orm";
 import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
 import { integer, pgTable, serial, text } from "drizzle-orm/pg-core";
 import pg from "pg";
@@ -74,4 +75,57 @@ test("reads relations, prepares statements and returns what it inserts", async (
     .prepare("book_by_title");
   expect(await byTitle.execute({ title: "Notes" })).toHaveLength(1);
   expect(await byTitle.execute({ title: "Unwritten" })).toHaveLength(0);
+});
+
+test("keeps what a savepoint left of a transaction, and nothing of one that is undone", async () => {
+  await db.transaction(async (tx) => {
+    await tx.insert(authors).values({ name: "kept" });
+    const inner = tx.transaction(async (nested) => {
+      await nested.insert(authors).values({ name: "undone" });
+      nested.rollback();
+    });
+    await expect(inner).rejects.toThrow("Rollback");
+  });
+  const undone = db.transaction(
+    async (tx) => {
+      await tx.insert(authors).values({ name: "never" });
+      throw new Error("changed my mind");
+    },
+    { isolationLevel: "serializable" },
+  );
+  await expect(undone).rejects.toThrow("changed my mind");
+  const names = await db.select({ name: authors.name }).from(authors).orderBy(authors.id);
+  expect(names.map(({ name }) => name)).toEqual(["Ada", "kept"]);
+});
+
+test("wraps what went wrong, and lets it be found", async () => {
+  const pool = lakebasePool({ env: local.env, clock: local.clock, max: 1, connectTimeoutMs: 2000 });
+  const { clientId, clientSecret } = await local.addServicePrincipal({ role: false });
+  const stranger = { DATABRICKS_CLIENT_ID: clientId, DATABRICKS_CLIENT_SECRET: clientSecret, PGUSER: clientId };
+  const refused = lakebasePool({ env: { ...local.env, ...stranger }, clock: local.clock });
+  local.faults.api({ on: "credential", kind: "status", status: 403, times: 1 });
+  const forbidden = await drizzle({ client: pool })
+    .execute(sql`select 1`)
+    .catch((error) => error);
+  const rejected = await drizzle({ client: refused })
+    .execute(sql`select 1`)
+    .catch((error) => error);
+  expect(forbidden).toBeInstanceOf(DrizzleQueryError);
+  expect(findLakebaseError(forbidden)?.code).toBe("ERR_LAKEBASE_PERMISSION_DENIED");
+  expect(rejected).toBeInstanceOf(DrizzleQueryError);
+  expect(isLoginRejected(rejected)).toBe(true);
+  expect(isLoginRejected(forbidden)).toBe(false);
+  await Promise.all([pool.end(), refused.end()]);
+});
+
+// Before 1.0 Drizzle does not give a connection back on which `begin` fails.
+test("goes on after a transaction that began on a connection just lost", async () => {
+  const small = drizzle({ client: lakebasePool({ env: local.env, clock: local.clock, max: 1 }) });
+  await small.execute(sql`select 1`);
+  const before = local.logins.length;
+  local.killConnections("terminate");
+  await expect(small.transaction((tx) => tx.execute(sql`select 1`))).rejects.toThrow("begin");
+  await small.transaction((tx) => tx.execute(sql`select 1`));
+  expect(local.logins.length - before).toBe(1);
+  await small.$client.end();
 });
