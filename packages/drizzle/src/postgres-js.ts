@@ -1,6 +1,7 @@
 import * as core from "@x/lakebase-core/postgres-js";
 
 export type { LakebasePostgresOptions } from "@x/lakebase-core/postgres-js";
+export { lakebaseTablesFilter } from "./tables-filter.ts";
 
 /**
  * A postgres.js client to hand to `drizzle-orm/postgres-js`. Drizzle does not end it: call `db.$client.end()`. Give it to
