@@ -67,15 +67,14 @@ export function lakebaseDataSourceOptions(options: LakebaseTypeormOptions = {}):
     [ssl, replication ? { access: "read-write" } : {}],
     [sslOfSlave, { access: "read-only" }],
   ]);
-  const pools = new Set<LakebasePool>();
+  // TypeORM forgets a pool whose first login failed, and so must we.
+  const pools = new Set<WeakRef<LakebasePool>>();
   const driver: LakebaseDriver = {
     Pool: class extends LakebasePool {
-      static override readonly name = "LakebasePool";
-
       constructor(given: object) {
         super(poolOptions(own, scopes, given), "typeorm");
-        for (const pool of pools) if (pool.ended) pools.delete(pool);
-        pools.add(this);
+        for (const pool of pools) if (pool.deref()?.ended ?? true) pools.delete(pool);
+        pools.add(new WeakRef(this));
       }
     },
     defaults: {
@@ -84,7 +83,7 @@ export function lakebaseDataSourceOptions(options: LakebaseTypeormOptions = {}):
       },
     },
     async end() {
-      await Promise.all([...pools].map((pool) => pool.end()));
+      await Promise.all([...pools].map((pool) => pool.deref()?.end()));
     },
   };
   if (!replication) return { type: "postgres", driver, ssl };

@@ -1,3 +1,6 @@
+import { setImmediate } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { LakebasePool } from "@x/lakebase-core/pg";
 import {
   type LakebaseDataSourceOptions,
@@ -49,6 +52,17 @@ test("make pools that are node-postgres', on one handle", () => {
     expect(pool.options).toMatchObject({ max: 3, idleTimeoutMillis: 5, maxUses: 7 });
     expect(pool.lakebase).toBe(pools[0]?.lakebase);
   }
+});
+
+test("do not hold a pool that TypeORM has forgotten", async () => {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage: () => void = runInNewContext("gc");
+  const { driver, ssl } = lakebaseDataSourceOptions({ env: {} });
+  const pools = Array.from({ length: 50 }, () => new WeakRef(new driver.Pool({ ssl })));
+  // A weak reference holds its object until the end of the task that looked at it.
+  await setImmediate();
+  collectGarbage();
+  expect(pools.filter((pool) => pool.deref())).toEqual([]);
 });
 
 test("let no option be given that is their own", () => {
