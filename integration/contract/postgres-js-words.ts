@@ -16,6 +16,8 @@ export function toPostgresJs(options: ContractOptions): LakebasePostgresOptions 
 export function plainOptions(url: string): postgres.Options<Record<never, never>> {
   const { username, password, pathname, searchParams } = new URL(url);
   return {
+    // Temporary tables and settings are a connection's, and postgres.js takes its connections in turn.
+    max: 1,
     host: searchParams.get("host") ?? undefined,
     port: Number(searchParams.get("port") ?? 5432),
     user: decodeURIComponent(username),

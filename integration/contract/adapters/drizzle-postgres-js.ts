@@ -10,12 +10,15 @@ import { holes, plainOptions, refuses, toPostgresJs, visibleResult } from "../po
 const throughClient =
   "Drizzle has no word for it: its users take the client, `db.$client`, which is what the member postgres-js shows";
 
+/** Else postgres.js prints what Drizzle's migrator finds done already. */
+const onnotice = () => {};
+
 export const drizzlePostgresJsAdapter: ContractAdapter = {
   name: "drizzle-postgres-js",
   defaultName: "drizzle",
   packages: ["drizzle-orm", "postgres"],
-  open: (options) => adapt(lakebasePostgres(toPostgresJs(options))),
-  openPlain: (url) => adapt(postgres(plainOptions(url))),
+  open: (options) => adapt(lakebasePostgres({ ...toPostgresJs(options), onnotice })),
+  openPlain: (url) => adapt(postgres({ ...plainOptions(url), onnotice })),
   refuses,
   lacks: {
     stream: throughClient,
