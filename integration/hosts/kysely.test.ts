@@ -200,6 +200,32 @@ describe("cancelling", () => {
     expect(await one(db)).toEqual([{ one: 1 }]);
   });
 
+  test.each(["cancel query", "kill session", "ignore query"] as const)(
+    "a storm of aborts by “%s” leaves no connection behind, and all of them in order",
+    async (inflightQueryAbortStrategy) => {
+      await using pool = lakebasePool({ ...environment(), max: 3 });
+      const db = open({ pool });
+      // Statements that run until they are ended, so that no signal comes late and meets the next one.
+      const seconds = inflightQueryAbortStrategy === "ignore query" ? 0.2 : 30;
+      for (let round = 0; round < 5; round++) {
+        const abort = new AbortController();
+        const options = { signal: abort.signal, inflightQueryAbortStrategy };
+        const outcomes = Array.from({ length: 20 }, () =>
+          sql`select pg_sleep(${sql.lit(seconds)})`.execute(db, options).catch((error) => error.name),
+        );
+        await runs(`select pg_sleep(${seconds})`, 3);
+        abort.abort();
+        expect(new Set(await Promise.all(outcomes))).toEqual(new Set(["AbortError"]));
+        await runs(`select pg_sleep(${seconds})`, 0);
+      }
+      while (pool.idleCount < pool.totalCount) await setImmediate();
+      for (let round = 0; round < 3; round++) {
+        expect(await Promise.all([one(db), one(db), one(db)])).toEqual([[{ one: 1 }], [{ one: 1 }], [{ one: 1 }]]);
+      }
+      expect(pool.totalCount).toBeLessThanOrEqual(3);
+    },
+  );
+
   test("a query that waits for its login gives the connection back when it comes", async () => {
     const db = open({ max: 1 });
     const fault = local.faults.api({ on: "credential", kind: "slow", delayMs: 60_000, times: 1 });
