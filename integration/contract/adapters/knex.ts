@@ -2,6 +2,7 @@ import { text } from "node:stream/consumers";
 import { finished } from "node:stream/promises";
 import { lakebaseKnexConfig } from "@x/lakebase-knex";
 import knex, { type Knex } from "knex";
+import manifest from "knex/package.json" with { type: "json" };
 import type pg from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import type { ContractAdapter, ContractOptions, OpenAdapter, OpenTransaction } from "../contract-adapter.ts";
@@ -25,7 +26,7 @@ export const knexAdapter: ContractAdapter = {
     stream: () => {},
     version: "17",
   },
-  lacks: {},
+  lacks: { ...(manifest.version.startsWith("3.1.") && { lifetime: "Knex has no lifetime before 3.2" }) },
 };
 
 /** Knex tells every connection that it loses on the console. */
