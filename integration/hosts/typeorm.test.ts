@@ -208,6 +208,15 @@ describe("TypeORM's own", () => {
     const without = await open({ entities: [tickets], installExtensions: false } as Partial<DataSourceOptions>);
     expect(await extensions(without)).toEqual([]);
     await without.destroy();
+    const native = await open({
+      entities: [tickets],
+      synchronize: true,
+      installExtensions: false,
+      uuidExtension: "pgcrypto",
+    } as Partial<DataSourceOptions>);
+    expect(await native.getRepository(tickets).save({})).toEqual({ id: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+    expect(await extensions(native)).toEqual([]);
+    await native.query("drop table tickets");
     const own = await open({
       entities: [tickets],
       synchronize: true,
