@@ -83,7 +83,7 @@ export function foreignOptionProblems(
     ssl: [],
     stream: [],
   };
-  return Object.entries(given).flatMap(([option, value]) =>
+  const problems: ConfigProblem[] = Object.entries(given).flatMap(([option, value]) =>
     !value || (allowed[option]?.includes(value) ?? true)
       ? []
       : {
@@ -91,4 +91,12 @@ export function foreignOptionProblems(
           message: "is given to the host of this connection; it counts only among the options of this library",
         },
   );
+  if (typeof given.options === "object") {
+    // Of another copy of node-postgres, which does not know it for a pool. The startup packet would end the process.
+    problems.push({
+      option: "options",
+      message: "is no text; was a pool given for options? Give lakebasePoolConfig(…)",
+    });
+  }
+  return problems;
 }

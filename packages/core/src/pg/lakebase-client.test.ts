@@ -23,6 +23,7 @@ test.each([
   ["connectionTimeoutMillis", 1],
   ["ssl", { rejectUnauthorized: false }],
   ["stream", () => {}],
+  ["options", { max: 3 }],
 ])("refuses to log in when its host was told another %s", async (option, value) => {
   const client = new (clientClass())({ [option]: value });
   const error = await client.connect().catch((reason) => reason);
