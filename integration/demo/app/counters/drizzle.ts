@@ -2,9 +2,8 @@ import { lakebasePool } from "@x/lakebase-drizzle";
 import { asc, eq, inArray, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
 import * as schema from "../schema.ts";
+import { customers, orderLines, orders, products } from "../schema.ts";
 import { type Counter, type CounterOptions, priceOrder } from "./counter.ts";
-
-const { customers, orderLines, orders, products } = schema;
 
 /** Drizzle, with the schema that the tables are made from. */
 export function openCounter(options: CounterOptions): Counter {
