@@ -79,7 +79,7 @@ const otherKeys = ["ssl", "trustedHosts", "credential", "onEvent", "env", "fetch
 
 /** Names of the options that a pool on an existing handle may have. */
 export const poolScopeKeys: readonly string[] = scopeKeys;
-/** Names of all options of `createLakebase`. */
+/** Names of all options of `createLakebase`; for authors of adapters. */
 export const lakebaseOptionKeys: readonly string[] = [...scopeKeys, ...targetKeys, ...identityKeys, ...otherKeys];
 
 /** Options are checked at run time too: much of their use is JavaScript. */

@@ -1,31 +1,24 @@
 import { type ConfigProblem, configError } from "@x/lakebase-core";
+import { lakebaseOptionKeys, poolOptionKeys } from "@x/lakebase-core/pg";
 import type { Knex } from "knex";
 
 const setByUs = "is set by this library";
 const beside = "is Knex's own: it stands beside, { ...lakebaseKnexConfig(…), … }";
+const say = (message: string, ...options: string[]) => Object.fromEntries(options.map((option) => [option, message]));
 
 /** What is to be said about options of Knex and of pools that are none of {@link lakebaseKnexConfig}. */
-export const hints: Record<string, string> = {
-  client: setByUs,
-  connection: setByUs,
-  connectionPool: setByUs,
-  dialect: setByUs,
-  version: setByUs,
+export const hints: Readonly<Record<string, string>> = {
+  ...say(setByUs, "client", "connection", "connectionPool", "dialect", "version"),
+  ...say(beside, "acquireConnectionTimeout", "asyncStackTraces", "debug", "log", "migrations", "postProcessResponse"),
+  ...say(beside, "searchPath", "seeds", "userParams", "wrapIdentifier"),
   max: "give `pool.max`",
   min: "give `pool.min`",
   idleTimeoutMillis: "give `pool.idleTimeoutMillis`",
   maxLifetimeSeconds: "give `pool.maxConnectionLifetimeMillis`",
-  acquireConnectionTimeout: beside,
-  asyncStackTraces: beside,
-  debug: beside,
-  log: beside,
-  migrations: beside,
-  postProcessResponse: beside,
-  searchPath: beside,
-  seeds: beside,
-  userParams: beside,
-  wrapIdentifier: beside,
 };
+
+/** Knex would pass over them in silence. */
+const oursAlone = ["lakebase", ...lakebaseOptionKeys, ...poolOptionKeys].filter((option) => option !== "log");
 
 /** Lakebase ends any session after three days. */
 const maxLifetimeMillis = 216_000_000;
@@ -41,8 +34,10 @@ export function refuseOurs(config: Knex.Config, connectTimeoutMs: number): void 
   const refuse = (option: string, message: string) => problems.push({ option, message });
   const empty = Object(connection) === connection && Object.keys(connection as object).length === 0;
   if (typeof connection !== "object" || !empty) refuse("connection", setByUs);
-  for (const option of ["connectionPool", "dialect", "version"] as const) {
-    if ((config as Record<string, unknown>)[option] !== undefined) refuse(option, setByUs);
+  for (const [option, value] of Object.entries(config)) {
+    if (value === undefined) continue;
+    if (["connectionPool", "dialect", "version"].includes(option)) refuse(option, setByUs);
+    else if (oursAlone.includes(option)) refuse(option, "belongs into lakebaseKnexConfig({ … })");
   }
   if (pool !== undefined && Object(pool) !== pool) refuse("pool", "must be an object");
   if (pool?.createTimeoutMillis !== undefined) {

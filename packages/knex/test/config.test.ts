@@ -99,6 +99,13 @@ describe("lets nothing that stands beside replace what it sets", () => {
     }
   });
 
+  test("nor what belongs into it, which Knex would pass over in silence", () => {
+    const ours = { applicationName: "acme+lakebase", statement_timeout: 5, lakebase: createLakebase(noEnvironment) };
+    expect(refused(beside({ ...ours, log: {}, debug: false, userParams: {}, database: undefined }))).toEqual(
+      Object.keys(ours),
+    );
+  });
+
   test("and leaves to Knex what is Knex's to refuse", () => {
     expect(beside({ pool: { maximum: 5 } })).toThrow(/maximum/);
     expect(beside({ pool: { max: 1, min: 2 } })).toThrow(/max is smaller than opt.min/);
