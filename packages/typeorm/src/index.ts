@@ -33,6 +33,17 @@ export interface LakebaseDataSourceOptions {
   };
 }
 
+const beside = "is TypeORM's own: it stands beside, { ...lakebaseDataSourceOptions(…), … }";
+/** What to say about options of TypeORM that are given among ours. */
+const hints: Record<string, string> = {
+  url: "give `connectionString`",
+  username: "give `user`",
+  connectTimeoutMS: "give `connectTimeoutMs`",
+  ...Object.fromEntries(
+    ["entities", "extra", "logging", "migrations", "poolSize", "schema", "synchronize"].map((name) => [name, beside]),
+  ),
+};
+
 /**
  * Options for a TypeORM data source whose logins carry fresh tokens. TypeORM's own stand beside them as ever, among them
  * `poolSize`, `connectTimeoutMS` and, in `extra`, node-postgres' options of a pool. What this library sets (`url`, `host`,
@@ -60,7 +71,8 @@ export interface LakebaseDataSourceOptions {
 export function lakebaseDataSourceOptions(options: LakebaseTypeormOptions = {}): LakebaseDataSourceOptions {
   const { replication, ...rest } = Object(options) as LakebaseTypeormOptions;
   const problems = replicationProblems(replication, rest.access);
-  const own = inOneError(problems, () => shareHandle(replication === undefined ? options : rest, "typeorm"));
+  const all = replication === undefined ? options : rest;
+  const own = inOneError(problems, () => shareHandle(all, "typeorm", "pool", hints));
   // TypeORM hands a pool nothing but credentials, so it is the identity of `ssl` that tells which pool it is.
   const [ssl, sslOfSlave] = [verified(), verified()];
   const scopes = new Map<unknown, PoolScope>([

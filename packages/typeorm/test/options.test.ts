@@ -74,7 +74,9 @@ test("let no option be given that is their own", () => {
   // @ts-expect-error TLS is always verified
   expect(() => lakebaseDataSourceOptions({ env: {}, ssl: { rejectUnauthorized: false } })).toThrow(/always verified/);
   // @ts-expect-error TypeORM's word; it stands beside
-  expect(() => lakebaseDataSourceOptions({ env: {}, poolSize: 3 })).toThrow(/`poolSize`/);
+  expect(() => lakebaseDataSourceOptions({ env: {}, poolSize: 3 })).toThrow(/`poolSize`.*stands beside/);
+  // @ts-expect-error TypeORM's word, and ours is another
+  expect(() => lakebaseDataSourceOptions({ env: {}, username: "x" })).toThrow(/`username`.*give `user`/);
   // @ts-expect-error a slave is the same target
   const foreign: LakebaseTypeormOptions = { env: {}, replication: { slaves: [{ host: "db.example.com" }] } };
   expect(() => lakebaseDataSourceOptions(foreign)).toThrow(/replication\.slaves/);
