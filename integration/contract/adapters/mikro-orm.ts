@@ -10,7 +10,11 @@ export const mikroOrmAdapter: ContractAdapter = {
   name: "mikro-orm",
   defaultName: "mikro-orm",
   packages: ["@mikro-orm/postgresql", "@mikro-orm/migrations"],
-  open: (options) => adapt({ dbName: "databricks_postgres", driverOptions: lakebasePoolConfig(options, "mikro-orm") }),
+  open: (options) =>
+    adapt({
+      dbName: options.database ?? "databricks_postgres",
+      driverOptions: lakebasePoolConfig(options, "mikro-orm"),
+    }),
   openPlain(url) {
     // MikroORM reads no socket folder from a URL.
     const { username: user, password, pathname, searchParams } = new URL(url);
