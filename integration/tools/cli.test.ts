@@ -19,7 +19,14 @@ import { isLakebaseHost } from "@x/lakebase-core";
 import { type LocalLakebase, startLocalLakebase } from "@x/lakebase-local";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { lakebaseProgram, localhostEnvironment, runLakebase, start, startLakebase } from "./lakebase-command.ts";
+import {
+  endLeftovers,
+  lakebaseProgram,
+  localhostEnvironment,
+  runLakebase,
+  start,
+  startLakebase,
+} from "./lakebase-command.ts";
 
 let local: LocalLakebase;
 /** What the programs have for temporary files: empty again when a test is over. */
@@ -39,6 +46,7 @@ beforeEach(() => {
   env = { ...localhostEnvironment(local), TMPDIR: scratch };
 });
 afterEach(() => {
+  endLeftovers();
   local.faults.clear();
   const leftovers = readdirSync(scratch);
   rmSync(scratch, { recursive: true });

@@ -45,6 +45,13 @@ export function runLakebase(...parameters: Parameters<typeof startLakebase>): Pr
   return startLakebase(...parameters).ended;
 }
 
+const running = new Set<ChildProcess>();
+
+/** Ends what a test that failed has left, with everything that it has started. */
+export function endLeftovers(): void {
+  for (const { pid } of running) if (pid !== undefined) process.kill(-pid, "SIGKILL");
+}
+
 export function start(
   file: string,
   args: readonly string[],
@@ -52,6 +59,8 @@ export function start(
   { cwd, input }: { cwd?: string | undefined; input?: string | undefined } = {},
 ): Started {
   const child = spawn(file, args, { cwd, env: { ...plainEnvironment, ...env }, detached: true, timeout: 60_000 });
+  running.add(child);
+  child.on("close", () => running.delete(child));
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk) => {
