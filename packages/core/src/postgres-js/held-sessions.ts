@@ -3,12 +3,17 @@ import type { LoginStream, StreamClient } from "./login-stream.ts";
 
 type Client = Pick<postgres.Sql, "begin" | "reserve">;
 /** What postgres.js keeps in a query: what executes it, and, once that is done, the connection that it was given to. */
-type QueryInside = { handler?: (query: QueryInside) => void; state?: { readonly pid: number } | null };
+interface QueryInside {
+  handler(query: QueryInside): void;
+  reject(error: Error): void;
+  readonly state: { readonly pid: number } | null;
+}
 type AnyFunction = (...args: unknown[]) => unknown;
 
 /**
- * `begin` and `reserve` as they are, but for sessions that are lost while they belong to one transaction or reservation:
- * see {@link LoginStream.hold}.
+ * `begin` and `reserve` as they are, but for sessions that are lost while they belong to one transaction or reservation.
+ * postgres.js would write that one's next statement, be it only its own rollback, to no socket at all, which ends the
+ * process, or into somebody else's new session (porsager/postgres#1208, #1216).
  */
 export function holdSessions(
   { begin, reserve }: Client,
@@ -33,29 +38,39 @@ export function holdSessions(
     async reserve() {
       const reserved = await reserve();
       let stream: LoginStream | undefined;
-      const watch = <Made>(made: Made): Made => {
-        const query = made as QueryInside;
-        const { handler } = query;
-        if (handler) {
-          query.handler = (given) => {
-            handler(given);
-            const pid = given.state?.pid;
-            if (stream || pid === undefined) return;
-            stream = [...streams].find(({ processId }) => processId === pid);
-            stream?.hold();
-          };
-        }
+      /** Statements that wait until the ones before them are done. */
+      let waiting: QueryInside[] = [];
+      const onClose = () => {
+        for (const query of waiting) query.reject(lost());
+      };
+      const lost = () => stream?.lost?.() ?? new Error("the connection is closed");
+      const isLost = () => stream?.readyState === "closed";
+      const guard = <Made>(made: Made): Made => {
+        const { handler } = made as Partial<QueryInside>;
+        if (!handler) return made;
+        (made as QueryInside).handler = (query) => {
+          if (isLost()) return query.reject(lost());
+          handler(query);
+          const { state } = query;
+          if (!state) waiting = [...waiting.filter((other) => !other.state), query];
+          else if (!stream) {
+            stream = [...streams].find(({ processId }) => processId === state.pid);
+            stream?.once("close", onClose);
+          }
+        };
         return made;
       };
       const { unsafe, file, release } = reserved as unknown as Record<"unsafe" | "file" | "release", AnyFunction>;
       return Object.assign(
-        ((...args: unknown[]) => watch((reserved as unknown as AnyFunction)(...args))) as unknown as typeof reserved,
+        ((...args: unknown[]) => guard((reserved as unknown as AnyFunction)(...args))) as unknown as typeof reserved,
         reserved,
         {
-          unsafe: (...args: unknown[]) => watch(unsafe(...args)),
-          file: (...args: unknown[]) => watch(file(...args)),
+          unsafe: (...args: unknown[]) => guard(unsafe(...args)),
+          file: (...args: unknown[]) => guard(file(...args)),
           release: () => {
-            if (!stream?.letGo()) release();
+            stream?.removeListener("close", onClose);
+            // A connection that is lost has been free since.
+            if (!isLost()) release();
           },
         },
       );

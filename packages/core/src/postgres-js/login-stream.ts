@@ -52,6 +52,8 @@ export class LoginStream extends EventEmitter {
   /** Whether the session is in a transaction and has nothing to do. */
   isInTransaction = () => false;
   #held = false;
+  /** Makes the error for whoever wanted something of the session when it ended. */
+  lost: (() => Error) | undefined;
   /** Fails what is written to a session that was lost while it was held. */
   #refuse: (() => void) | undefined;
 
@@ -86,21 +88,15 @@ export class LoginStream extends EventEmitter {
     else this.#abandon();
   }
 
-  /**
-   * From here to `letGo()` the session belongs to one transaction or reservation. When it is lost in between, postgres.js
-   * must not hear that it is closed: it would write that one's next statement, be it only the rollback, to no socket at
-   * all, which ends the process, or to the socket of somebody else's new session (porsager/postgres#1208, #1216).
-   */
+  /** From here to `letGo()` the session belongs to one transaction, whose statements fail when it is lost. */
   hold(): void {
     this.#held = true;
   }
 
-  /** @returns whether the session was lost, in which case postgres.js has made its connection free by now. */
-  letGo(): boolean {
+  /** The transaction is over, and postgres.js may hear of the loss. */
+  letGo(): void {
     this.#held = false;
-    if (!this.#refuse) return false;
-    this.#close();
-    return true;
+    if (this.#refuse) this.#close();
   }
 
   pause(): void {
@@ -181,6 +177,7 @@ export class LoginStream extends EventEmitter {
       },
       onDrain: () => this.emit("drain"),
       onEnd: (code, lost) => {
+        this.lost = lost;
         if (this.#leaving) return this.#close();
         this.#client.handle.emit({ type: "connectionLost", code });
         if (!this.#held) {
