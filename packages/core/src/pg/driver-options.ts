@@ -1,8 +1,5 @@
 import type pg from "pg";
-import type { ResolvedScope } from "../config/scope.ts";
 import { type DriverWords, give, type HandleOptions, splitOptions } from "../driver-options.ts";
-import type { ConfigProblem } from "../errors.ts";
-import type { HandleInternals } from "../lakebase.ts";
 
 /** node-postgres' own options of a client that stand beside ours. */
 const clientOptionKeys = [
@@ -59,44 +56,4 @@ export function splitPgOptions(
 ) {
   const keys = kind === "pool" ? poolOptionKeys : clientOptionKeys;
   return splitOptions<PgPoolOptions>(options, { ...words, keys, hints: { ...words.hints, ...hints } });
-}
-
-/**
- * What a host that makes its own clients was told of the connection in its own words. It could not count, so it must not be
- * there: Prisma's shadow database, for one, would be the real one. What hosts name unasked is let through: Sequelize's
- * `localhost`, MikroORM's `postgres@127.0.0.1`.
- */
-export function foreignOptionProblems(
-  given: pg.ClientConfig,
-  { config }: HandleInternals,
-  scope: ResolvedScope,
-): ConfigProblem[] {
-  const allowed: Record<string, readonly unknown[]> = {
-    host: ["localhost", "127.0.0.1", config.host],
-    port: [5432, config.port],
-    user: ["postgres", config.identity.user],
-    database: [scope.database],
-    application_name: [scope.applicationName],
-    connectionTimeoutMillis: [scope.connectTimeoutMs],
-    password: [],
-    connectionString: [],
-    ssl: [],
-    stream: [],
-  };
-  const problems: ConfigProblem[] = Object.entries(given).flatMap(([option, value]) =>
-    !value || (allowed[option]?.includes(value) ?? true)
-      ? []
-      : {
-          option,
-          message: "is given to the host of this connection; it counts only among the options of this library",
-        },
-  );
-  if (typeof given.options === "object") {
-    // Of another copy of node-postgres, which does not know it for a pool. The startup packet would end the process.
-    problems.push({
-      option: "options",
-      message: "is no text; was a pool given for options? Give lakebasePoolConfig(…)",
-    });
-  }
-  return problems;
 }

@@ -1,11 +1,10 @@
-import { Socket } from "node:net";
 import pg from "pg";
 import type { ResolvedScope } from "../config/scope.ts";
 import { bindOptions, type HandleOptions } from "../driver-options.ts";
-import { type ConfigProblem, configError, LakebaseError } from "../errors.ts";
-import type { ConnectionSettings } from "../handle.ts";
+import { LakebaseError } from "../errors.ts";
 import type { HandleInternals } from "../lakebase.ts";
-import { foreignOptionProblems, type PgClientOptions, splitPgOptions } from "./driver-options.ts";
+import type { ClientInside, ConnectionInside, DiallingClient } from "./dialling.ts";
+import { type PgClientOptions, splitPgOptions } from "./driver-options.ts";
 
 /** Options of {@link LakebaseClient}: ours, and node-postgres' own beside them. */
 export type LakebaseClientOptions = HandleOptions & PgClientOptions;
@@ -22,32 +21,6 @@ export interface ClientBinding {
 
 const bindingKey = Symbol("binding");
 
-/** node-postgres' words for a socket that was closed before the login was done. */
-const closedEarly = "Connection terminated unexpectedly";
-
-/**
- * The parts of node-postgres' client that a second login has to set back. The same code passed on pg 8.7 to 8.23; the
- * contract runs on the oldest and the newest that we support.
- */
-interface ClientInside {
-  _connecting: boolean;
-  _connected: boolean;
-  _connectionError: boolean;
-  _queryable: boolean;
-  _ended: boolean;
-  _errorAllQueries(error: Error): void;
-  connection: ConnectionInside;
-  connectionParameters: Record<string, unknown>;
-  password: string | null;
-  user: string;
-  database: string;
-  host: string;
-  port: number;
-  ssl: object;
-}
-
-type ConnectionInside = pg.Connection & { stream: Socket };
-type ConnectionConstructor = new (config: object) => ConnectionInside;
 type ConnectCallback = (error: Error | null, client?: LakebaseClient) => void;
 
 /**
@@ -66,15 +39,12 @@ type ConnectCallback = (error: Error | null, client?: LakebaseClient) => void;
  */
 export class LakebaseClient extends pg.Client {
   readonly #binding: ClientBinding;
-  /** Said at the first login and not before: pools make their clients where an exception would find nobody. */
-  readonly #problems: readonly ConfigProblem[];
-  /** node-postgres' connection options that a new connection needs again. */
-  readonly #connectionConfig: object;
+  /** What a pool has handed over, its own options and whatever its host has put among them. */
+  readonly #given: PgClientOptions;
+  readonly #dialling: DiallingClient;
   #lost = false;
   #told = false;
   #login: { readonly abort: AbortController; readonly settled: Promise<void> } | undefined;
-  /** Listeners that somebody put on the connection before connecting, such as Sequelize's. */
-  #foreignListeners: readonly [string | symbol, (...args: unknown[]) => void][] | undefined;
 
   /** @throws LakebaseError `ERR_LAKEBASE_CONFIG` that lists every problem of the options. */
   constructor(options: LakebaseClientOptions = {}) {
@@ -96,15 +66,19 @@ export class LakebaseClient extends pg.Client {
       connectionTimeoutMillis: 0,
     });
     this.#binding = binding;
-    this.#problems = given ? foreignOptionProblems(driver, handle, scope) : [];
+    this.#given = given ? driver : {};
     const inside = inner(this);
     inside.password = null;
     inside.connectionParameters.password = null;
     inside.connectionParameters.options = driver.options ?? handle.config.startupOptions;
-    this.#connectionConfig = {
-      keepAlive: driver.keepAlive ?? true,
-      keepAliveInitialDelayMillis: driver.keepAliveInitialDelayMillis ?? 0,
-      encoding: driver.client_encoding ?? "utf8",
+    this.#dialling = {
+      inside,
+      connectionConfig: {
+        keepAlive: driver.keepAlive ?? true,
+        keepAliveInitialDelayMillis: driver.keepAliveInitialDelayMillis ?? 0,
+        encoding: driver.client_encoding ?? "utf8",
+      },
+      connect: (callback) => super.connect(callback),
     };
     // A connection that dies while nobody listens must cost its query, not the process.
     this.on("error", (error) => {
@@ -140,10 +114,6 @@ export class LakebaseClient extends pg.Client {
 
   #logIn(callback: ConnectCallback): void {
     const inside = inner(this);
-    if (this.#problems.length > 0) {
-      process.nextTick(() => callback(configError(this.#problems)));
-      return;
-    }
     if (this.#login || inside._connecting || inside._connected || inside._ended) {
       const error = new Error("Client has already been connected");
       process.nextTick(() => callback(error));
@@ -155,19 +125,20 @@ export class LakebaseClient extends pg.Client {
     if (shutDown?.aborted) onShutDown();
     shutDown?.addEventListener("abort", onShutDown, { once: true });
 
-    const settled = handle
-      .logIn(scope, scope.connectTimeoutMs - leadMs, abort.signal, (settings, signal, accepted) =>
-        this.#dial(
-          settings,
-          signal,
-          () => {
+    const settled = import("./dialling.ts")
+      .then(({ dial, refuseForeignOptions }) => {
+        refuseForeignOptions(this.#given, handle, scope);
+        const timeoutMs = scope.connectTimeoutMs - leadMs;
+        return handle.logIn(scope, timeoutMs, abort.signal, (settings, signal, accepted) =>
+          dial(this.#dialling, settings, signal, (connection) => {
+            this.#watch(connection);
             accepted();
             shutDown?.removeEventListener("abort", onShutDown);
             this.#login = undefined;
-          },
-          callback,
-        ),
-      )
+            callback(null, this);
+          }),
+        );
+      })
       .catch((error: Error) => {
         shutDown?.removeEventListener("abort", onShutDown);
         this.#login = undefined;
@@ -177,59 +148,6 @@ export class LakebaseClient extends pg.Client {
         this.#giveUp(error);
       });
     this.#login = { abort, settled };
-  }
-
-  /** One dial. On success the callback runs inside node-postgres' own, before any message that came with it is handled. */
-  #dial(settings: ConnectionSettings, signal: AbortSignal, accepted: () => void, callback: ConnectCallback) {
-    return new Promise<void>((resolve, reject) => {
-      const inside = inner(this);
-      const socket = dialler(settings.hostAddress);
-      const connection = this.#prepare(inside, settings, socket);
-      const settle = () => {
-        signal.removeEventListener("abort", onAbort);
-        socket.removeListener("close", onClose);
-        // The token has done its work; it must not be found on a client that lives for an hour.
-        inside.password = null;
-        inside.connectionParameters.password = null;
-      };
-      const fail = (error: unknown) => {
-        settle();
-        discard(connection);
-        reject(error);
-      };
-      const onAbort = () => fail(signal.reason);
-      // Before node-postgres hears of it: to it the client would have ended, and this may not be the last dial.
-      const onClose = () => fail(new Error(closedEarly));
-      signal.addEventListener("abort", onAbort, { once: true });
-      socket.once("close", onClose);
-      super.connect((error?: Error | null) => {
-        if (error) return fail(error);
-        settle();
-        this.#watch(connection);
-        accepted();
-        resolve();
-        callback(null, this);
-      });
-    });
-  }
-
-  /** Sets back what a dial before this one has left, and puts the settings where node-postgres reads them. */
-  #prepare(inside: ClientInside, settings: ConnectionSettings, socket: Socket): ConnectionInside {
-    const { host, port, user, database, applicationName, ssl } = settings;
-    this.#foreignListeners ??= listenersOf(inside.connection);
-    inside._connecting = false;
-    inside._connectionError = false;
-    const password = settings.password.reveal();
-    // The socket and TLS read the client's fields, the startup packet reads the parameters.
-    Object.assign(inside, { host, port, user, database, ssl, password });
-    Object.assign(inside.connectionParameters, { host, port, user, database, ssl, application_name: applicationName });
-    inside.connectionParameters.password = password;
-    const Connection = pg.Connection as unknown as ConnectionConstructor;
-    discard(inside.connection);
-    const connection = new Connection({ ...this.#connectionConfig, ssl, stream: socket });
-    for (const [name, listener] of this.#foreignListeners) connection.on(name, listener);
-    inside.connection = connection;
-    return connection;
   }
 
   /**
@@ -298,13 +216,6 @@ function inner(client: LakebaseClient): ClientInside {
   return client as unknown as ClientInside;
 }
 
-function listenersOf(connection: ConnectionInside) {
-  return connection
-    .eventNames()
-    .filter((name) => name !== "newListener")
-    .flatMap((name) => connection.rawListeners(name).map((listener) => [name, listener] as [string, () => void]));
-}
-
 /**
  * A client that ends while somebody holds it gives its place in the pool back by itself. Drizzle before 1.0 does not when
  * `begin` fails on it, nor does MikroORM when a rollback fails, and the pool would be smaller by one for good.
@@ -334,20 +245,4 @@ function returnWhenLost(client: pg.Client): void {
     release?.(true);
     returned = true;
   });
-}
-
-/** Ends a connection that is not wanted any more, so that nothing of it reaches the client or stays open. */
-function discard(connection: ConnectionInside): void {
-  connection.removeAllListeners();
-  connection.on("error", () => {});
-  connection.stream.on("error", () => {});
-  connection.stream.destroy();
-}
-
-/** A socket that dials another address than the host that TLS verifies. */
-function dialler(hostAddress: string | undefined): Socket {
-  const socket = new Socket();
-  if (hostAddress === undefined) return socket;
-  const connect = socket.connect.bind(socket) as (port: number, host: string) => Socket;
-  return Object.assign(socket, { connect: (port: number) => connect(port, hostAddress) });
 }
