@@ -11,7 +11,10 @@ export type LakebasePoolOptions = HandleOptions & PgPoolOptions;
 
 /** Options for a pool that somebody else makes. Those that have a default are always there. */
 export type LakebasePoolConfig = pg.PoolConfig & {
-  [Key in keyof typeof defaults | "connectionTimeoutMillis" | "Client"]-?: Exclude<pg.PoolConfig[Key], undefined>;
+  [Key in keyof pg.PoolConfig & (keyof typeof defaults | "connectionTimeoutMillis" | "Client")]-?: Exclude<
+    pg.PoolConfig[Key],
+    undefined
+  >;
 };
 
 /** Databricks ends a session that idles for 24 hours; scale-to-zero ends idle ones much earlier. */
