@@ -3,11 +3,9 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { catalogVersion, npmInstall, type PackedPackage, pack, readCatalog } from "../packaging/tarballs.ts";
+import { catalogVersion, npmInstall, pack } from "../packaging/tarballs.ts";
 import { contract, members, packagesOf, sharedFiles } from "./contract-files.ts";
-import { readVariants, type Variant } from "./matrix.ts";
-
-const repository = fileURLToPath(new URL("../..", import.meta.url));
+import { readPeers, readVariants, triedElsewhere, type Variant } from "./matrix.ts";
 
 const [base] = process.argv.slice(2);
 if (!base) throw new Error("usage: node main.ts <folder>");
@@ -24,44 +22,45 @@ async function furnish(folder: string, variant: Variant) {
     cpSync(join(contract, file), join(folder, "contract", file));
   }
   cpSync(fileURLToPath(new URL("fixtures", import.meta.url)), folder, { recursive: true });
-  const dependencies = choose(variant, packagesOf(files), packed);
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module", dependencies }));
-  const types = { extends: join(repository, "tsconfig.base.json"), include: ["contract"] };
+  const application = fileURLToPath(new URL("../packaging/fixtures", import.meta.url));
+  cpSync(join(application, "application.mts"), join(folder, "application.mts"));
+  const entries = packed.flatMap((one) => one.entries);
+  writeFileSync(
+    join(folder, "entries.mts"),
+    entries.map((entry, index) => `export * as entry${index} from "${entry}";\n`).join(""),
+  );
+  const types = { extends: join(application, "tsconfig.json"), files: ["application.mts", "entries.mts"] };
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(types));
+  const dependencies = choose(variant, packagesOf(files));
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module", dependencies }));
   await npmInstall(folder);
   check(folder, variant, dependencies);
   return { name: variant.name, folder };
 }
 
-/** An exact version, or the tarball, of each package that is wanted. */
-function choose(variant: Variant, wanted: readonly string[], ours: readonly PackedPackage[]): Record<string, string> {
-  const tarballs = Object.fromEntries(ours.map(({ name, tarball }) => [name, `file:${tarball}`]));
-  const catalog = readCatalog();
-  const types = ["node", ...wanted].map((name) => `@types/${name}`).filter((name) => Object.hasOwn(catalog, name));
-  return Object.fromEntries(
-    [...new Set([...wanted, ...types, ...Object.keys(variant.versions)])].map((name) => [
-      name,
-      tarballs[name] ?? variant.versions[name] ?? catalogVersion(name),
-    ]),
-  );
+/** Our tarballs and, at an exact version each, their peers and what the contract imports. */
+function choose(variant: Variant, wanted: readonly string[]): Record<string, string> {
+  const tarballs = Object.fromEntries(packed.map(({ name, tarball }) => [name, `file:${tarball}`]));
+  const peers = readPeers().filter(({ name }) => !Object.hasOwn(triedElsewhere, name));
+  const names = new Set([...wanted, ...peers.map(({ name }) => name), ...Object.keys(variant.versions)]);
+  const versions = [...names]
+    .filter((name) => !Object.hasOwn(tarballs, name))
+    .map((name) => [name, variant.versions[name] ?? catalogVersion(name)]);
+  return { ...tarballs, ...Object.fromEntries(versions) };
 }
 
 /** npm may lay other versions out than it was asked for: the table of results must not lie about them. */
 function check(folder: string, variant: Variant, dependencies: Record<string, string>): void {
   const lock = JSON.parse(readFileSync(join(folder, "package-lock.json"), "utf8"));
-  const installed = Object.entries<{ version: string }>(lock.packages);
+  // What the contract imports, and what our packages and the hosts do. Others may need another version and bring their own.
+  const owners = ["", ...packed.map(({ name }) => name), ...Object.keys(variant.versions)];
   const wrong = Object.entries(dependencies)
     .filter(([, wanted]) => !wanted.startsWith("file:"))
     .flatMap(([name, wanted]) =>
-      installed
-        // Of a peer there must be one copy only; of anything else the one that the contract imports counts.
-        .filter(([path]) =>
-          Object.hasOwn(variant.versions, name)
-            ? path.endsWith(`node_modules/${name}`)
-            : path === `node_modules/${name}`,
-        )
-        .filter(([, { version }]) => version !== wanted)
-        .map(([path, { version }]) => `${path} is ${version}, not ${wanted}`),
+      owners
+        .map((owner) => join("node_modules", owner, owner && "node_modules", name))
+        .filter((path) => lock.packages[path] && lock.packages[path].version !== wanted)
+        .map((path) => `${path} is ${lock.packages[path].version}, not ${wanted}`),
     );
   const missing = Object.keys(dependencies).filter((name) => !lock.packages[`node_modules/${name}`]);
   if (wrong.length + missing.length > 0) {
