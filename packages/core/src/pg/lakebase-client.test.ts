@@ -31,6 +31,12 @@ test.each([
   expect(error.message).not.toContain("hunter2");
 });
 
+test("sees a password that a pool has hidden from enumeration", async () => {
+  const config = Object.defineProperty({}, "password", { value: "hunter2", enumerable: false });
+  const error = await new (clientClass())(config).connect().catch((reason) => reason);
+  expect(error).toMatchObject({ problems: [{ option: "password" }] });
+});
+
 test("names all of them in one error, at the login and not before", async () => {
   const client = new (clientClass())({ database: "theirs", user: "else" });
   const error = await new Promise<unknown>((resolve) => client.connect(resolve));

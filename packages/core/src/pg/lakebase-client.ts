@@ -201,8 +201,10 @@ export function bindLakebaseClient(binding: ClientBinding, driver: PgClientOptio
     /** Shows in stack traces, and to ORMs that look at it. */
     static override readonly name = "LakebaseClient";
 
-    constructor(config: PgClientOptions = {}) {
-      super({ ...driver, ...config, [bindingKey]: binding } as LakebaseClientOptions);
+    constructor(config: pg.ClientConfig = {}) {
+      // Pools hide a password from enumeration, and from those who are to see that there is one.
+      const { password } = config;
+      super({ ...driver, ...config, password, [bindingKey]: binding } as object as LakebaseClientOptions);
     }
   };
 }
