@@ -80,7 +80,7 @@ export function faultLines(world: World): void {
   test.each(["accept", "ssl-request", "startup", "password"] as const)(
     "ends a login that stalls at %s within its time limit, and leaves no socket",
     async (phase) => {
-      const app = world.open({ max: 1, connectTimeoutMs: 300 });
+      const app = world.open({ max: 1, connectTimeoutMs: 1000 });
       world.local.faults.login({ kind: "hang", phase, times: 1 });
       const error = await rejection(app.query("select 1"));
       expect(findLakebaseError(error)?.code).toBe("ERR_LAKEBASE_TIMEOUT");

@@ -187,7 +187,7 @@ export function tokenLines(world: World): void {
   });
 
   test("frees the way for the next try when a token request never answers", async () => {
-    const app = world.open({ connectTimeoutMs: 400 });
+    const app = world.open({ connectTimeoutMs: 1000 });
     world.local.faults.api({ on: "credential", kind: "hang", times: 1 });
     expect(findTimeout(await rejection(app.query("select 1")))).toBe(true);
     expect(world.arrivals().connections).toBe(0);
