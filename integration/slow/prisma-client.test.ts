@@ -36,7 +36,7 @@ interface Client {
 
 let folder: string;
 let local: LocalLakebase;
-let open: (options?: LakebasePoolOptions) => Client;
+let open: (options?: LakebasePoolOptions, prismaOptions?: object) => Client;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "lakebase-prisma-"));
@@ -51,7 +51,7 @@ beforeAll(async () => {
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, dependencies }));
   cpSync(fileURLToPath(new URL("prisma/schema.prisma", import.meta.url)), join(folder, "schema.prisma"));
   await npmInstall(folder);
-  const require = createRequire(join(folder, "application.cjs"));
+  const project = createRequire(join(folder, "application.cjs"));
   // Generating needs no engine, and fetches one all the same unless it is told that there is one.
   const env = { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, CHECKPOINT_DISABLE: "1" };
   await run(process.execPath, ["node_modules/prisma/build/index.js", "generate", "--schema", "schema.prisma"], {
@@ -60,11 +60,12 @@ beforeAll(async () => {
   });
 
   local = await startLocalLakebase({ log: () => {} });
-  const { PrismaClient } = require("@prisma/client");
-  const { PrismaPg } = require("@prisma/adapter-pg");
-  const { lakebasePoolConfig } = require("@x/lakebase-core/pg");
-  open = (options) =>
+  const { PrismaClient } = project("@prisma/client");
+  const { PrismaPg } = project("@prisma/adapter-pg");
+  const { lakebasePoolConfig } = project("@x/lakebase-core/pg");
+  open = (options, prismaOptions) =>
     new PrismaClient({
+      ...prismaOptions,
       adapter: new PrismaPg(lakebasePoolConfig({ env: local.env, clock: local.clock, ...options }, "prisma")),
     });
   const prisma = open();
@@ -145,4 +146,18 @@ test("transactions of a PrismaClient side by side stay apart", async () => {
   expect(outcomes.filter(({ status }) => status === "rejected")).toHaveLength(10);
   expect((await prisma.author.count()) - before).toBe(20);
   await prisma.$disconnect();
+});
+
+test("a transaction waits for a compute that wakes when Prisma is told how long", async () => {
+  await using sleepy = await startLocalLakebase({ log: () => {}, wakeDelayMs: 3000 });
+  // Prisma itself gives a transaction two seconds to get a connection.
+  const impatient = open({ env: sleepy.env });
+  const patient = open({ env: sleepy.env }, { transactionOptions: { maxWait: 35_000 } });
+  const ask = (prisma: Client) => prisma.$transaction((tx) => tx.$queryRawUnsafe("select 1 as one"));
+  sleepy.suspend({ waking: "refuse" });
+  await expect(ask(impatient)).rejects.toMatchObject({ code: "P2028" });
+  await impatient.$disconnect();
+  sleepy.suspend({ waking: "refuse" });
+  expect(await ask(patient)).toEqual([{ one: 1 }]);
+  await patient.$disconnect();
 });
