@@ -33,7 +33,7 @@ interface PlacedOrder {
 const PlacedOrder = new EntitySchema<PlacedOrder>({
   name: "orders",
   columns: {
-    id: { type: "int", primary: true, generated: "identity" },
+    id: { type: "int", primary: true, generated: "increment" },
     worker: { type: "int" },
     number: { type: "int" },
     takenBy: { type: "text", name: "taken_by" },

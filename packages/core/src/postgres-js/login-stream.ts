@@ -167,10 +167,10 @@ export class LoginStream extends EventEmitter {
     }
   }
 
-  #relay(session: Session, { readyAfterFailure, relay }: Dialling): void {
+  #relay(session: Session, dialling: Dialling): void {
     this.#session = session.socket;
     this.processId = session.processId;
-    this.isInTransaction = relay(session, {
+    this.isInTransaction = dialling.relay(session, {
       onData: (bytes) => {
         this.#client.speaking = this;
         this.emit("data", bytes);
@@ -187,7 +187,7 @@ export class LoginStream extends EventEmitter {
         this.#refuse = () => {
           if (this.readyState === "closed") return;
           this.emit("error", lost());
-          this.emit("data", readyAfterFailure);
+          this.emit("data", dialling.readyAfterFailure);
         };
         this.#refuse();
       },
