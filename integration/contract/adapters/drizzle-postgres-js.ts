@@ -2,6 +2,7 @@ import { lakebasePostgres } from "@x/lakebase-drizzle/postgres-js";
 import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate } from "drizzle-orm/postgres-js/migrator";
+import { npmVersion } from "drizzle-orm/version";
 import postgres from "postgres";
 import type { ContractAdapter, OpenAdapter, OpenTransaction, Row } from "../contract-adapter.ts";
 import { statement, withMigration } from "../drizzle-texts.ts";
@@ -29,6 +30,7 @@ export const drizzlePostgresJsAdapter: ContractAdapter = {
     notices: throughClient,
     "migrations down": "Drizzle's migrations have no way back",
     "clean results after an error": holes,
+    ...(npmVersion.startsWith("0.44.") && { prepared: "Drizzle has postgres.js keep statements since 0.45" }),
   },
 };
 
