@@ -23,6 +23,11 @@ const bindingKey = Symbol("binding");
 
 type ConnectCallback = (error: Error | null, client?: LakebaseClient) => void;
 
+/** Declared by node-postgres as a promise of nothing at first, and of the client since `@types/pg` 8.18. */
+type Connect = pg.Client["connect"] extends { (): infer Answer; (callback: infer Callback): void }
+  ? { answer: Answer; callback: Callback }
+  : never;
+
 /**
  * A node-postgres client that fetches its token before it dials, and logs in once more with a new token when the old one
  * is refused.
@@ -88,8 +93,8 @@ export class LakebaseClient extends pg.Client {
     returnWhenLost(this);
   }
 
-  override connect(): Promise<pg.Client>;
-  override connect(callback: ((error: Error) => void) | ((error: null, client: pg.Client) => void)): void;
+  override connect(): Connect["answer"];
+  override connect(callback: Connect["callback"]): void;
   override connect(callback?: unknown): Promise<pg.Client> | undefined {
     if (callback) {
       this.#logIn(callback as ConnectCallback);
