@@ -5,7 +5,7 @@ import pg from "pg";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { pgAdapter } from "../contract/adapters/pg.ts";
 import type { ContractAdapter, OpenAdapter } from "../contract/contract-adapter.ts";
-import { createWorld } from "../contract/world.ts";
+import { createWorld, rejection } from "../contract/world.ts";
 
 const folder = new URL("../contract/adapters/", import.meta.url);
 const files = readdirSync(folder).filter((file) => !file.endsWith(".test.ts"));
@@ -77,5 +77,15 @@ describe("all hosts in one application, on one handle", () => {
     expect(lakebase.health().status).toBe("ready");
     await lakebase.connection();
     expect(world.requests("credential")).toHaveLength(1);
+  });
+
+  test("end at once, even while their logins wait for a token, when their handle is closed first", async () => {
+    const fault = world.local.faults.api({ on: "credential", kind: "hang" });
+    const failed = apps.map((one) => rejection(ask(one)));
+    while (fault.hits === 0) await setImmediate();
+    await lakebase.close();
+    await Promise.all(failed);
+    await Promise.all(apps.map(({ app }) => app.end()));
+    expect(world.arrivals().connections).toBe(0);
   });
 });

@@ -65,13 +65,14 @@ function inside(tx: Transaction): OpenTransaction {
   return {
     query: async (sql, parameters) => rowsOf(await ask(tx, sql, parameters)),
     async savepoint(run) {
-      await tx.createSavepoint?.("nested");
+      if (!tx.createSavepoint || !tx.rollbackToSavepoint) throw new Error("this version of Prisma has no savepoints");
+      await tx.createSavepoint("nested");
       try {
         const result = await run(inside(tx));
         await tx.releaseSavepoint?.("nested");
         return result;
       } catch (error) {
-        await tx.rollbackToSavepoint?.("nested");
+        await tx.rollbackToSavepoint("nested");
         throw error;
       }
     },
