@@ -15,7 +15,8 @@ const furnished = readVariants().map((variant) => furnish(join(base, variant.nam
 writeFileSync(join(base, "variants.json"), JSON.stringify(await Promise.all(furnished)));
 
 async function furnish(folder: string, variant: Variant) {
-  const affected = members().filter(({ packages }) => packages.some((name) => Object.hasOwn(variant.versions, name)));
+  const everybody = members();
+  const affected = everybody.filter(({ packages }) => packages.some((name) => Object.hasOwn(variant.versions, name)));
   const files = [...sharedFiles(), ...new Set(affected.flatMap((member) => member.files))];
   for (const file of files) {
     mkdirSync(dirname(join(folder, "contract", file)), { recursive: true });
@@ -31,7 +32,9 @@ async function furnish(folder: string, variant: Variant) {
   );
   const types = { extends: join(application, "tsconfig.json"), files: ["application.mts", "entries.mts"] };
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(types));
-  const dependencies = choose(variant, packagesOf(files));
+  // Of all members: TypeORM and Knex load for themselves what others import.
+  const imported = packagesOf([...sharedFiles(), ...everybody.flatMap((member) => member.files)]);
+  const dependencies = choose(variant, imported);
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module", dependencies }));
   await npmInstall(folder);
   check(folder, variant, dependencies);
