@@ -35,8 +35,6 @@ type Dialling = typeof import("./dialling.ts");
  * It is handed over before anything is dialled, because a factory that rejects costs postgres.js the connection's slot.
  */
 export class LoginStream extends EventEmitter {
-  /** The first versions of postgres.js 3.4 make a new stream only after one that was encrypted. */
-  readonly encrypted = true;
   /** The server's process, as in the `state` of postgres.js' queries. */
   processId: number | undefined;
   /** postgres.js ends only a socket that is open, and a login that is under way must be ended too. */
