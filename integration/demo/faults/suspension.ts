@@ -24,13 +24,14 @@ export async function suspendCompute(stage: Stage): Promise<Suspension> {
     sessionsEnded = local.suspend({ waking: "starting-up" });
     say(`No query in flight: the compute is suspended, ${sessionsEnded} sessions end.`);
     // The pools hear of it in their own time. A query on a session that is gone would fail, and rightly so.
+    await until(stage, () => local.sessions() === 0);
     const patience = performance.now() + noticedWithinMs;
     await until(stage, () => tokens.losses - lostBefore >= sessionsEnded || performance.now() > patience);
   } finally {
     turnstile.open();
   }
   const resumedAt = performance.now();
-  await until(stage, () => local.sessions() > 0);
+  await until(stage, () => local.logins.slice(before).some(({ outcome }) => outcome === "accepted"));
   const awakeAfterMs = performance.now() - resumedAt;
   const logins = local.logins.slice(before);
   const told = logins.filter(isToldToWait).length;

@@ -4,9 +4,11 @@ import { type Counter, type CounterOptions, priceOrder } from "./counter.ts";
 
 /** Knex, with its query builder. */
 export function openCounter({ max, maxLifetimeSeconds, ...options }: CounterOptions): Counter {
-  const database = knex(
-    lakebaseKnexConfig({ ...options, pool: { max, maxConnectionLifetimeMillis: maxLifetimeSeconds * 1000 } }),
-  );
+  const database = knex({
+    ...lakebaseKnexConfig({ ...options, pool: { max, maxConnectionLifetimeMillis: maxLifetimeSeconds * 1000 } }),
+    // Knex warns of each idle session that ends, and the demo tells of that in its own words.
+    log: { warn() {} },
+  });
   return {
     placeOrder: (request) =>
       database.transaction(async (tx) => {
