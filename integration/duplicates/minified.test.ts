@@ -6,12 +6,17 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { startLocalLakebase } from "@x/lakebase-local";
 import { build } from "rolldown";
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 
 const run = promisify(execFile);
 
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "lakebase-minified-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
 test("a bundle whose class names are minified keeps the pool's, and rolls back what it should", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "lakebase-minified-"));
   const file = join(folder, "application.mjs");
   await build({
     input: fileURLToPath(new URL("minified-program.ts", import.meta.url)),
@@ -29,5 +34,4 @@ test("a bundle whose class names are minified keeps the pool's, and rolls back w
   expect(new Set(local.logins.map(({ applicationName }) => applicationName))).toEqual(
     new Set([expect.stringMatching(/^x-lakebase-drizzle\/\d+\.\d+\.\d+$/)]),
   );
-  rmSync(folder, { recursive: true });
 });

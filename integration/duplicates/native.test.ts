@@ -25,8 +25,8 @@ beforeAll(async () => {
   local = await startLocalLakebase({ log: () => {} });
 });
 afterAll(async () => {
-  copies.remove();
-  await local.close();
+  copies?.remove();
+  await local?.close();
 });
 
 async function outcomes(env: Record<string, string> = {}) {

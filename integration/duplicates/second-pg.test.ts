@@ -28,8 +28,8 @@ beforeAll(async () => {
   await pool.end();
 });
 afterAll(async () => {
-  copies.remove();
-  await local.close();
+  copies?.remove();
+  await local?.close();
 });
 
 /** Transactions side by side that are all rolled back: what is left of them, and on how many connections each one ran. */

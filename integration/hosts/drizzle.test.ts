@@ -1,9 +1,9 @@
-import { findLakebaseError, isLoginRejected } from "@x/lakebase-core";
+import { createLakebase, findLakebaseError, isLoginRejected } from "@x/lakebase-core";
 import { LakebasePool, lakebasePool } from "@x/lakebase-drizzle";
 import { type LocalLakebase, startLocalLakebase } from "@x/lakebase-local";
 import { DrizzleQueryError, relations, sql } from "drizzle-orm";
 import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
-import { integer, pgTable, serial, text } from "drizzle-orm/pg-core";
+import { integer, pgTable, serial, text, withReplicas } from "drizzle-orm/pg-core";
 import pg from "pg";
 import { afterAll, beforeAll, expect, expectTypeOf, test } from "vitest";
 
@@ -123,9 +123,23 @@ test("goes on after a transaction that began on a connection just lost", async (
   const small = drizzle({ client: lakebasePool({ env: local.env, clock: local.clock, max: 1 }) });
   await small.execute(sql`select 1`);
   const before = local.logins.length;
-  local.killConnections("terminate");
+  local.killConnections("reset");
   await expect(small.transaction((tx) => tx.execute(sql`select 1`))).rejects.toThrow("begin");
   await small.transaction((tx) => tx.execute(sql`select 1`));
   expect(local.logins.length - before).toBe(1);
   await small.$client.end();
+});
+
+test("reads from replicas by Drizzle's own way, on one token", async () => {
+  const lakebase = createLakebase({ env: local.env, clock: local.clock });
+  const primary = drizzle({ client: lakebasePool({ lakebase }) });
+  const replica = drizzle({ client: lakebasePool({ lakebase, access: "read-only" }) });
+  const both = withReplicas(primary, [replica]);
+  const [logins, requests] = [local.logins.length, local.requests.length];
+  await both.insert(authors).values({ name: "written" });
+  expect((await both.select().from(authors)).map(({ name }) => name)).toContain("written");
+  expect(local.logins.slice(logins).map(({ host }) => host)).toEqual([local.host, local.readOnlyHost]);
+  const minted = local.requests.slice(requests).filter(({ operation }) => operation === "credential");
+  expect(minted).toHaveLength(1);
+  await Promise.all([primary.$client.end(), replica.$client.end()]);
 });

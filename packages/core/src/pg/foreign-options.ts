@@ -33,7 +33,7 @@ export function refuseForeignOptions(given: pg.ClientConfig, { config }: HandleI
           message: "is given to the host of this connection; it counts only among the options of this library",
         },
   );
-  if (typeof given.options === "object") {
+  if (given.options && typeof given.options === "object") {
     // Of another copy of node-postgres, which does not know it for a pool. The startup packet would end the process.
     problems.push({
       option: "options",
