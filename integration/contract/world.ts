@@ -19,6 +19,8 @@ declare module "vitest" {
 export interface World {
   readonly local: LocalLakebase;
   readonly adapter: ContractAdapter;
+  /** The member's name as a part of names in SQL. */
+  readonly sqlName: string;
   /** Options that connect by environment alone, on the clock of both sides. */
   options(env?: Record<string, string>): { env: Record<string, string>; clock: LocalLakebase["clock"] };
   /** Opens the adapter; it is ended after the test. Options beyond the environment are added to it. */
@@ -64,6 +66,7 @@ export function createWorld(adapter: ContractAdapter, localOptions: LocalLakebas
       return local;
     },
     adapter,
+    sqlName: adapter.name.replaceAll("-", "_"),
     events,
     options: (env = local.env) => ({ env, clock: local.clock }),
     open(options = {}) {

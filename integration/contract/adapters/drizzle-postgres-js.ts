@@ -5,7 +5,7 @@ import { migrate } from "drizzle-orm/postgres-js/migrator";
 import { npmVersion } from "drizzle-orm/version";
 import postgres from "postgres";
 import type { ContractAdapter, OpenAdapter, OpenTransaction, Row } from "../contract-adapter.ts";
-import { statement, withMigration } from "../drizzle-texts.ts";
+import { prepared, statement, withMigration } from "../drizzle-texts.ts";
 import { holes, plainOptions, refuses, toPostgresJs, visibleResult } from "../postgres-js-words.ts";
 
 const throughClient =
@@ -47,13 +47,8 @@ function adapt(client: postgres.Sql): OpenAdapter {
     answer: async (text, parameters) => visibleResult(await db.execute(statement(text, parameters))),
     transaction: (run) => db.transaction((tx) => run(inside(tx))),
     end: () => db.$client.end(),
-    // The statement is postgres.js' own to name. Only what Drizzle's query builder makes is prepared, so the text becomes a
-    // table and its rows come as JSON.
-    async prepared(name, text, parameters) {
-      const rows = sql`(${statement(text, parameters)}) as prepared`;
-      const found = await db.select({ row: sql<Row>`to_jsonb(prepared)` }).from(rows).prepare(name).execute();
-      return found.map(({ row }) => row);
-    },
+    // The statement is postgres.js' own to name.
+    prepared: (name, text, parameters) => prepared(db, name, text, parameters),
     script: async (text) => void (await db.execute(sql.raw(text))),
     migrator: (table) => ({ up: () => withMigration(table, (config) => migrate(db, config)) }),
   };

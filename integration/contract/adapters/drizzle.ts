@@ -3,8 +3,9 @@ import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
 import { migrate } from "drizzle-orm/node-postgres/migrator";
 import pg from "pg";
-import type { ContractAdapter, OpenAdapter, OpenTransaction, Row } from "../contract-adapter.ts";
-import { statement, withMigration } from "../drizzle-texts.ts";
+import type { ContractAdapter, OpenAdapter, OpenTransaction } from "../contract-adapter.ts";
+import { prepared, statement, withMigration } from "../drizzle-texts.ts";
+import { pgAdapter } from "./pg.ts";
 
 const throughClient =
   "Drizzle has no word for it: its users take the pool, `db.$client`, which is what the member pg shows";
@@ -15,13 +16,7 @@ export const drizzleAdapter: ContractAdapter = {
   packages: ["drizzle-orm", "pg"],
   open: (options) => adapt(lakebasePool(options)),
   openPlain: (url) => adapt(new pg.Pool({ connectionString: url })),
-  refuses: {
-    Client: class {},
-    application_name: "x",
-    connectionTimeoutMillis: 5,
-    maxLifetimeSeconds: 2_147_484,
-    stream: () => {},
-  },
+  refuses: pgAdapter.refuses,
   lacks: {
     stream: throughClient,
     cancellable: throughClient,
@@ -49,12 +44,7 @@ function adapt(client: pg.Pool): OpenAdapter {
     },
     transaction: (run) => db.transaction((tx) => run(inside(tx))),
     end: () => db.$client.end(),
-    // Only what its query builder makes can be named, so the text becomes a table and its rows come as JSON.
-    async prepared(name, text, parameters) {
-      const rows = sql`(${statement(text, parameters)}) as prepared`;
-      const found = await db.select({ row: sql<Row>`to_jsonb(prepared)` }).from(rows).prepare(name).execute();
-      return found.map(({ row }) => row);
-    },
+    prepared: (name, text, parameters) => prepared(db, name, text, parameters),
     script: async (text) => void (await db.execute(sql.raw(text))),
     migrator: (table) => ({ up: () => withMigration(table, (config) => migrate(db, config)) }),
   };

@@ -1,11 +1,9 @@
-import { text } from "node:stream/consumers";
-import { finished } from "node:stream/promises";
 import { lakebaseKnexConfig } from "@x/lakebase-knex";
 import knex, { type Knex } from "knex";
 import manifest from "knex/package.json" with { type: "json" };
 import type pg from "pg";
-import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import type { ContractAdapter, ContractOptions, OpenAdapter, OpenTransaction } from "../contract-adapter.ts";
+import { copyIn, copyOut, noticesOf } from "../pg-client-words.ts";
 
 export const knexAdapter: ContractAdapter = {
   name: "knex",
@@ -70,13 +68,8 @@ function adapt(db: Knex): OpenAdapter {
         return raw(db, sql).connection(connection);
       }),
     prepared: async (name, sql, parameters) => (await raw(db, sql, parameters).options({ name })).rows,
-    copyIn: (sql, rows) =>
-      withConnection(async (connection) => {
-        const stream = connection.query(copyFrom(sql));
-        stream.end(rows);
-        await finished(stream);
-      }),
-    copyOut: (sql) => withConnection((connection) => text(connection.query(copyTo(sql)))),
+    copyIn: (sql, rows) => withConnection((connection) => copyIn(connection, sql, rows)),
+    copyOut: (sql) => withConnection((connection) => copyOut(connection, sql)),
     async listen(channel, onPayload) {
       const connection: pg.Client = await db.client.acquireConnection();
       connection.on("notification", ({ payload }) => onPayload(payload ?? ""));
@@ -88,15 +81,7 @@ function adapt(db: Knex): OpenAdapter {
       };
     },
     script: async (sql) => void (await raw(db, sql)),
-    notices: (sql) =>
-      withConnection(async (connection) => {
-        const notices: unknown[] = [];
-        const onNotice = (notice: unknown) => notices.push(notice);
-        connection.on("notice", onNotice);
-        await raw(db, sql).connection(connection);
-        connection.off("notice", onNotice);
-        return notices;
-      }),
+    notices: (sql) => withConnection((connection) => noticesOf(connection, () => raw(db, sql).connection(connection))),
     migrator(name) {
       const config: Knex.MigratorConfig = { migrationSource: oneMigration(name), tableName: `${name}_migrations` };
       return {

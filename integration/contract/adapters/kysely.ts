@@ -5,6 +5,7 @@ import type * as migration from "kysely/migration";
 import pg from "pg";
 import Cursor from "pg-cursor";
 import type { ContractAdapter, OpenAdapter, OpenTransaction, Row } from "../contract-adapter.ts";
+import { pgAdapter } from "./pg.ts";
 
 // Kysely 0.28 has its migrator in the main entry, and no word for cancelling: a signal would be ignored.
 const isOld = "Migrator" in kysely;
@@ -19,15 +20,7 @@ export const kyselyAdapter: ContractAdapter = {
   packages: ["kysely", "pg"],
   open: (options) => adapt(new LakebaseDialect({ ...options, cursor: Cursor })),
   openPlain: (url) => adapt(new PostgresDialect({ pool: new pg.Pool({ connectionString: url }), cursor: Cursor })),
-  refuses: {
-    Client: class {},
-    application_name: "x",
-    connectionTimeoutMillis: 5,
-    controlClient: pg.Client,
-    maxLifetimeSeconds: 2_147_484,
-    pool: new pg.Pool(),
-    stream: () => {},
-  },
+  refuses: { ...pgAdapter.refuses, controlClient: pg.Client, pool: new pg.Pool() },
   lacks: {
     prepared: "Kysely has no names for statements",
     copyIn: throughPool,

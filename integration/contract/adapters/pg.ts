@@ -1,10 +1,8 @@
-import { text } from "node:stream/consumers";
-import { finished } from "node:stream/promises";
 import { lakebasePool } from "@x/lakebase-core/pg";
 import pg from "pg";
-import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import QueryStream from "pg-query-stream";
 import type { ContractAdapter, OpenAdapter, OpenTransaction } from "../contract-adapter.ts";
+import { copyIn, copyOut, noticesOf } from "../pg-client-words.ts";
 
 export const pgAdapter: ContractAdapter = {
   name: "pg",
@@ -55,13 +53,8 @@ function adapt(pool: pg.Pool): OpenAdapter {
         return client.query(sql);
       }),
     prepared: async (name, sql, values) => (await pool.query({ name, text: sql, values })).rows,
-    copyIn: (sql, rows) =>
-      withClient(async (client) => {
-        const stream = client.query(copyFrom(sql));
-        stream.end(rows);
-        await finished(stream);
-      }),
-    copyOut: (sql) => withClient((client) => text(client.query(copyTo(sql)))),
+    copyIn: (sql, rows) => withClient((client) => copyIn(client, sql, rows)),
+    copyOut: (sql) => withClient((client) => copyOut(client, sql)),
     async listen(channel, onPayload) {
       const client = await pool.connect();
       client.on("notification", ({ payload }) => onPayload(payload ?? ""));
@@ -72,13 +65,7 @@ function adapt(pool: pg.Pool): OpenAdapter {
       };
     },
     answer: (sql, parameters) => pool.query(sql, parameters),
-    notices: (sql) =>
-      withClient(async (client) => {
-        const notices: unknown[] = [];
-        client.on("notice", (notice) => notices.push(notice));
-        await client.query(sql);
-        return notices;
-      }),
+    notices: (sql) => withClient((client) => noticesOf(client, () => client.query(sql))),
     script: async (sql) => void (await pool.query(sql)),
   };
 }

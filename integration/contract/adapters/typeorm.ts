@@ -1,10 +1,8 @@
-import { text } from "node:stream/consumers";
-import { finished } from "node:stream/promises";
 import { lakebaseDataSourceOptions } from "@x/lakebase-typeorm";
 import type pg from "pg";
-import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import { DataSource, type DataSourceOptions, type EntityManager, type QueryRunner } from "typeorm";
 import type { ContractAdapter, OpenAdapter, OpenTransaction, Row } from "../contract-adapter.ts";
+import { copyIn, copyOut, noticesOf } from "../pg-client-words.ts";
 
 export const typeormAdapter: ContractAdapter = {
   name: "typeorm",
@@ -76,13 +74,8 @@ function adapt(options: DataSourceOptions, endUnused = async () => {}): OpenAdap
       }),
     prepared: (name, sql, values) =>
       withClient(async (client) => (await client.query({ name, text: sql, values })).rows),
-    copyIn: (sql, rows) =>
-      withClient(async (client) => {
-        const stream = client.query(copyFrom(sql));
-        stream.end(rows);
-        await finished(stream);
-      }),
-    copyOut: (sql) => withClient((client) => text(client.query(copyTo(sql)))),
+    copyIn: (sql, rows) => withClient((client) => copyIn(client, sql, rows)),
+    copyOut: (sql) => withClient((client) => copyOut(client, sql)),
     async listen(channel, onPayload) {
       const runner = (await ready()).createQueryRunner();
       const client: pg.PoolClient = await runner.connect();
@@ -93,14 +86,7 @@ function adapt(options: DataSourceOptions, endUnused = async () => {}): OpenAdap
         await runner.release();
       };
     },
-    notices: (sql) =>
-      withRunner(async (runner) => {
-        const client: pg.PoolClient = await runner.connect();
-        const notices: unknown[] = [];
-        client.on("notice", (notice) => notices.push(notice));
-        await runner.query(sql);
-        return notices;
-      }),
+    notices: (sql) => withRunner(async (runner) => noticesOf(await runner.connect(), () => runner.query(sql))),
     script: async (sql) => void (await (await ready()).query(sql)),
     migrator(table) {
       const migrating = new DataSource({

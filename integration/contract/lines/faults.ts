@@ -31,7 +31,7 @@ export function faultLines(world: World): void {
 
   test.each(["terminate", "reset"] as const)("rolls back a transaction whose connection ends by %s", async (how) => {
     const app = world.open({ max: 1 });
-    const table = `kill_${how}_${world.adapter.name.replaceAll("-", "_")}`;
+    const table = `kill_${how}_${world.sqlName}`;
     await app.query(`create table ${table} (id int)`);
     await rejection(
       app.transaction(async (tx) => {

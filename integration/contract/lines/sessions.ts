@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { able, outcomes, rejection, serverError, times, type World } from "../world.ts";
 
 export function sessionLines(world: World): void {
-  const accounts = `accounts_${world.adapter.name.replaceAll("-", "_")}`;
+  const accounts = `accounts_${world.sqlName}`;
   beforeAll(async () => {
     const app = world.adapter.open(world.options());
     await app.query(`create table ${accounts} (id int primary key, balance int not null)`);

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { able, times, type World } from "../world.ts";
 
 export function statementLines(world: World): void {
-  const name = world.adapter.name.replaceAll("-", "_");
+  const name = world.sqlName;
 
   world.line("prepared", "keeps a prepared statement at the server", async () => {
     const app = world.open({ max: 1 });

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { able, rejection, runs, type World } from "../world.ts";
 
 export function streamLines(world: World): void {
-  const sequence = `streamed_${world.adapter.name.replaceAll("-", "_")}`;
+  const sequence = `streamed_${world.sqlName}`;
 
   world.line("stream", "streams 50 000 rows in their order", async () => {
     const app = world.open({ max: 1 });
