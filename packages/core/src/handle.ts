@@ -1,17 +1,16 @@
 import type { FullClock } from "./clock.ts";
 import type { CertificateSource } from "./config/certificates.ts";
 import { passwordProblem } from "./config/identity-group.ts";
-import { whatIsMissing } from "./config/missing.ts";
 import { type ResolvedScope, resolveScope } from "./config/scope.ts";
 import type { ResolvedConfig } from "./config.ts";
 import { withDeadline } from "./deadline.ts";
 import { errorCode } from "./error-chain.ts";
-import { type ConfigProblem, configError, LakebaseError } from "./errors.ts";
+import { configError, LakebaseError } from "./errors.ts";
 import type { LakebaseEventBody } from "./events.ts";
 import { maxLifetimeMs, unknownLifetimeMs } from "./expiry.ts";
 import { hostProblem, normalizeHost, parseLakebaseHost } from "./host.ts";
 import { type HttpSettings, sendRequest } from "./http.ts";
-import { authFromEnvironment } from "./identity/environment.ts";
+import { type ResolvedIdentity, resolveIdentity } from "./identity/resolved-identity.ts";
 import { isTokenText } from "./identity/token-answer.ts";
 import type { PoolScope } from "./options.ts";
 import { createSecret, isSecret, type Secret } from "./secret.ts";
@@ -27,7 +26,7 @@ import {
   type TargetHosts,
   type WorkspaceCall,
 } from "./workspace.ts";
-import type { WorkspaceAuth, WorkspaceToken } from "./workspace-auth.ts";
+import type { WorkspaceToken } from "./workspace-auth.ts";
 
 /** A Postgres password for one target, and when it ends. */
 export interface Credential {
@@ -102,12 +101,12 @@ const refusalHoldMs = 15_000;
 /** The working half of a handle: its caches and the calls that fill them. Loaded with the first login. */
 export class Handle {
   readonly #parts: HandleParts;
-  readonly #auth: WorkspaceAuth | undefined;
-  readonly #missing: readonly ConfigProblem[];
-  readonly #workspaceTokens: TokenCache<Secret>;
+  readonly #workspaceTokens: TokenCache<WorkspaceToken>;
   readonly #credentials: TokenCache<Secret>;
   readonly #hosts: TokenCache<TargetHosts>;
   readonly #user: TokenCache<string>;
+  #settled: { readonly identity: ResolvedIdentity | undefined } | undefined;
+  #settling: Promise<ResolvedIdentity | undefined> | undefined;
   #http: Promise<HttpSettings> | undefined;
   #tls: Promise<(servername: string) => VerifiedTls> | undefined;
   #closed = false;
@@ -123,18 +122,10 @@ export class Handle {
   constructor(parts: HandleParts) {
     this.#parts = parts;
     const { config, clock, label, emit } = parts;
-    const { identity } = config;
-    const missing = whatIsMissing(config);
-    if (identity.kind === "oauth") {
-      const found = identity.environment && !identity.auth ? authFromEnvironment(identity.environment) : undefined;
-      if (found && "problem" in found) missing.push(found.problem);
-      this.#auth = identity.auth ?? (found && "auth" in found ? found.auth : undefined);
-    }
-    this.#missing = missing;
     const common = { clock, random: Math.random };
     this.#workspaceTokens = new TokenCache({
       ...common,
-      label: `workspace token for ${config.workspaceHost}`,
+      label: `workspace token${config.workspaceHost ? ` for ${config.workspaceHost}` : ""}`,
       mint: (context) => this.#fetchWorkspaceToken(context),
     });
     const onWorkspace = { ...common, upstream: this.#workspaceTokens };
@@ -151,7 +142,7 @@ export class Handle {
     });
     this.#user = new TokenCache({
       ...onWorkspace,
-      label: `user at ${config.workspaceHost}`,
+      label: `user${config.workspaceHost ? ` at ${config.workspaceHost}` : ""}`,
       mint: async (context) => forever(await getUserName(this.#caller(context))),
     });
   }
@@ -220,7 +211,7 @@ export class Handle {
   }
 
   async grant(scope: ResolvedScope, signal: AbortSignal): Promise<LoginGrant> {
-    this.#throwIfUnusable();
+    await this.#settle();
     // Where the token would go is settled before there is one.
     const tls = await this.#postgresTls();
     const [host, user] = await Promise.all([this.#hostFor(scope, signal), this.#userName(signal)]);
@@ -242,9 +233,26 @@ export class Handle {
     };
   }
 
-  #throwIfUnusable(): void {
+  /** Whether there can be a login at all, and who asks for its token. */
+  async #settle(): Promise<ResolvedIdentity | undefined> {
+    this.#throwIfClosed();
+    if (!this.#settled) {
+      this.#settling ??= resolveIdentity(this.#parts.config);
+      const identity = await this.#forgetFailure(this.#settling, () => {
+        this.#settling = undefined;
+      });
+      this.#throwIfClosed();
+      this.#settled = { identity };
+    }
+    this.#throwWhileRefused();
+    return this.#settled.identity;
+  }
+
+  #throwIfClosed(): void {
     if (this.#closed) throw new LakebaseError("ERR_LAKEBASE_CLOSED", `the handle for ${this.#parts.label} is closed`);
-    if (this.#missing.length > 0) throw configError(this.#missing);
+  }
+
+  #throwWhileRefused(): void {
     if (!this.#ignoredTold) {
       this.#ignoredTold = true;
       for (const { setting, reason } of this.#parts.config.ignored)
@@ -314,7 +322,7 @@ export class Handle {
 
   async #userName(signal: AbortSignal): Promise<string> {
     const { identity } = this.#parts.config;
-    const user = identity.user ?? this.#auth?.user ?? (await this.#user.get({ signal })).cached.value;
+    const user = identity.user ?? this.#settled?.identity?.auth.user ?? (await this.#user.get({ signal })).cached.value;
     // A zero byte would end the field in the startup packet, and what follows would be the next parameter.
     if (user.includes("\0")) throw configError([{ option: "user", message: "holds a control character" }]);
     return user;
@@ -348,7 +356,7 @@ export class Handle {
   }
 
   async #credential(signal: AbortSignal): Promise<CachedToken<Secret>> {
-    this.#throwIfUnusable();
+    await this.#settle();
     this.#tokenTarget();
     return (await this.#credentials.get({ signal })).cached;
   }
@@ -359,7 +367,7 @@ export class Handle {
     if (identity.kind === "native") {
       throw new LakebaseError("ERR_LAKEBASE_CONFIG", "a handle with a password has no tokens: OAuth is off");
     }
-    if (target === undefined || target.kind === "host") throw configError(this.#missing);
+    if (target === undefined || target.kind === "host") throw new Error("settled without a target");
     return target;
   }
 
@@ -373,25 +381,33 @@ export class Handle {
     );
   }
 
-  async #fetchWorkspaceToken({ signal, background }: MintContext) {
-    const { workspaceHost } = this.#parts.config;
-    if (!this.#auth || workspaceHost === undefined) throw configError(this.#missing);
+  /** Who asks the workspace. Only caches ask, and they are asked after everything is settled. */
+  get #asker(): ResolvedIdentity {
+    const identity = this.#settled?.identity;
+    if (identity === undefined) throw new LakebaseError("ERR_LAKEBASE_CONFIG", "a native role has no workspace");
+    return identity;
+  }
+
+  async #fetchWorkspaceToken({ signal, background, forced }: MintContext) {
+    const { auth, workspaceHost } = this.#asker;
     const requestedAt = this.#parts.clock.now();
     const http = await this.#httpSettings();
-    const answer: unknown = await this.#auth.getToken({
+    const answer: unknown = await auth.getToken({
       workspaceHost,
       signal,
+      forced,
+      now: this.#parts.clock.now,
       request: (purpose, request) => sendRequest(request, { purpose, signal, holdProcess: !background }, http),
     });
-    const { token, lifetimeMs = unknownLifetimeMs } = Object(answer) as Partial<WorkspaceToken>;
+    const { token, headers, lifetimeMs = unknownLifetimeMs } = Object(answer) as Partial<WorkspaceToken>;
     if (!isSecret(token) || !isTokenText(token.reveal()) || Number.isNaN(lifetimeMs)) {
       throw new LakebaseError(
         "ERR_LAKEBASE_UNAUTHENTICATED",
-        `the identity ${this.#auth.kind} answered no usable token for ${workspaceHost}`,
+        `the identity ${auth.kind} answered no usable token for ${workspaceHost}`,
       );
     }
     const bounded = Math.min(lifetimeMs, maxLifetimeMs);
-    return { value: token, lifetimeMs: bounded, expiresAt: requestedAt + bounded };
+    return { value: { token, headers }, lifetimeMs: bounded, expiresAt: requestedAt + bounded };
   }
 
   /** A REST call with the workspace token; a token that is refused is replaced once. */
@@ -401,10 +417,10 @@ export class Handle {
       const wait: TokenWait = { signal, background };
       const request = {
         method,
-        url: `${this.#parts.config.workspaceHost}${path}`,
+        url: `${this.#asker.workspaceHost}${path}`,
         ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
       };
-      const send = ({ cached }: TokenGrant<Secret>) =>
+      const send = ({ cached }: TokenGrant<WorkspaceToken>) =>
         sendRequest(authorize(request, cached.value), { purpose, signal, holdProcess: !background }, http);
       const first = await this.#workspaceTokens.get(wait);
       try {

@@ -27,11 +27,12 @@ function setUp({ random = 0.5, hostile = false } = {}) {
     random: () => random,
     label: "token",
     onEvent: (event) => events.push(event),
-    mint: ({ signal, background }) =>
+    mint: ({ signal, background, forced }) =>
       new Promise<Minted<string>>((resolve, reject) => {
         const ask: Ask = {
           signal,
           background,
+          forced,
           at: { wall: clock.now(), monotonic: clock.monotonic() },
           settled: false,
           resolve: (minted) => {

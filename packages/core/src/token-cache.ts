@@ -27,6 +27,8 @@ export interface MintContext {
   readonly signal: AbortSignal;
   /** Nobody waits for it: it must not keep the process alive, and one try is enough. */
   readonly background: boolean;
+  /** The last one was refused: an issuer must not hand it out again. */
+  readonly forced: boolean;
 }
 
 export interface CachedToken<Value> {
@@ -238,7 +240,8 @@ export class TokenCache<Value> {
         await pause(this.#options.clock, this.#spacingMs(self().waiters > 0), signal);
         const requestedAt = this.#now();
         try {
-          const minted = await this.#mint(signal, background && self().waiters === 0);
+          const unattended = background && self().waiters === 0;
+          const minted = await this.#mint(signal, { background: unattended, forced: reason === "rejected" });
           // The answer to a flight that was given up may be older than what the cache has by now.
           signal.throwIfAborted();
           return this.#store(minted, requestedAt, reason);
@@ -253,7 +256,8 @@ export class TokenCache<Value> {
     }
   }
 
-  async #mint(signal: AbortSignal, background: boolean): Promise<Minted<Value>> {
+  async #mint(signal: AbortSignal, how: Omit<MintContext, "signal">): Promise<Minted<Value>> {
+    const { background } = how;
     const { clock, label, mint } = this.#options;
     const life = this.#current?.plan.lifetimeMs ?? Number.POSITIVE_INFINITY;
     // A try in the background must be over well before the token that it replaces.
@@ -263,7 +267,7 @@ export class TokenCache<Value> {
         retryable: true,
       });
     return withDeadline({ clock, timeoutMs, signal, expired, holdProcess: !background }, (trySignal) =>
-      mint({ signal: trySignal, background }),
+      mint({ ...how, signal: trySignal }),
     );
   }
 

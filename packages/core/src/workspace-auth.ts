@@ -5,6 +5,8 @@ export interface WorkspaceToken {
   readonly token: Secret;
   /** How long it lives from the moment of the request, milliseconds; left out where it is not known. */
   readonly lifetimeMs?: number | undefined;
+  /** Sent with every call to the workspace, beside the bearer. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 /** One HTTPS call as an identity makes it. */
@@ -13,6 +15,8 @@ export interface WorkspaceRequest {
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** For the metadata service of a cloud only, which speaks plain HTTP on 169.254.169.254 or on loopback. */
+  readonly plainHttp?: true;
 }
 
 export interface WorkspaceResponse {
@@ -31,6 +35,10 @@ export interface WorkspaceAuthContext {
    */
   request(purpose: string, request: WorkspaceRequest): Promise<WorkspaceResponse>;
   readonly signal: AbortSignal;
+  /** The workspace refused the last token: an issuer with a cache of its own must not answer from it. */
+  readonly forced: boolean;
+  /** Wall clock, milliseconds. */
+  now(): number;
 }
 
 /** A way to get a workspace token. Made by `clientCredentials()`, `personalAccessToken()` and the like. */
@@ -39,6 +47,8 @@ export interface WorkspaceAuth {
   readonly kind: string;
   /** The Postgres user that this identity logs in as, where the identity itself tells it. */
   readonly user?: string | undefined;
+  /** The workspace that the identity itself names (a CLI profile, an SDK client), where `workspaceHost` is not given. */
+  workspaceHost?(): string | undefined | Promise<string | undefined>;
   getToken(context: WorkspaceAuthContext): Promise<WorkspaceToken>;
 }
 

@@ -4,7 +4,7 @@ import { isTokenText } from "./identity/token-answer.ts";
 import type { Claim } from "./options.ts";
 import { createSecret, type Secret } from "./secret.ts";
 import type { Target } from "./target.ts";
-import type { WorkspaceRequest, WorkspaceResponse } from "./workspace-auth.ts";
+import type { WorkspaceRequest, WorkspaceResponse, WorkspaceToken } from "./workspace-auth.ts";
 
 /** One REST call to the workspace: the address is completed, the bearer is put on. */
 export type WorkspaceCall = (
@@ -28,8 +28,8 @@ export interface MintedCredential {
 }
 
 /** Puts a workspace token on a request. */
-export function authorize(request: WorkspaceRequest, token: Secret): WorkspaceRequest {
-  return { ...request, headers: { ...request.headers, authorization: `Bearer ${token.reveal()}` } };
+export function authorize(request: WorkspaceRequest, { token, headers }: WorkspaceToken): WorkspaceRequest {
+  return { ...request, headers: { ...headers, ...request.headers, authorization: `Bearer ${token.reveal()}` } };
 }
 
 /**

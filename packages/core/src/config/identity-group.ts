@@ -2,7 +2,7 @@ import { identityKeys } from "../options.ts";
 import { createSecret, type Secret } from "../secret.ts";
 import { isWorkspaceAuth, type WorkspaceAuth } from "../workspace-auth.ts";
 import { type CertificateSource, readCertificateSource } from "./certificates.ts";
-import { type ConfigReader, clash, type Found } from "./reader.ts";
+import { type ConfigReader, clash, type Environment, type Found } from "./reader.ts";
 import type { TargetGroup } from "./target-group.ts";
 
 /** Who logs in. */
@@ -10,11 +10,14 @@ export type Identity =
   | {
       readonly kind: "oauth";
       readonly auth: WorkspaceAuth | undefined;
-      /** What the environment says about identities, where it may be read; an identity is made of it when first used. */
-      readonly environment: Readonly<Record<string, Secret>> | undefined;
+      /** Where the environment may be read for an identity; one is made of it when first used. */
+      readonly environment: EnvironmentVariables | undefined;
       readonly user: string | undefined;
     }
   | { readonly kind: "native"; readonly user: string; readonly password: Password };
+
+/** The environment as it was when the handle was made. A function, so that no look at a handle shows what it holds. */
+export type EnvironmentVariables = (name: string) => string | undefined;
 
 type Password = Secret | (() => string | Promise<string>);
 
@@ -28,14 +31,6 @@ export interface IdentityGroup {
   readonly ignored: readonly { readonly setting: string; readonly reason: string }[];
 }
 
-/** What `identity/environment.ts` chooses an identity by. */
-const identityVariables = [
-  "DATABRICKS_AUTH_TYPE",
-  "DATABRICKS_CLIENT_ID",
-  "DATABRICKS_CLIENT_SECRET",
-  "DATABRICKS_TOKEN",
-];
-
 /** What is wrong with the password of a native role: people put tokens there, which must not go to any host. */
 export function passwordProblem(password: string): string | undefined {
   if (/^dapi[0-9a-f]/i.test(password)) {
@@ -45,6 +40,9 @@ export function passwordProblem(password: string): string | undefined {
     ? "is an OAuth token; give `auth` instead, and tokens are refreshed"
     : undefined;
 }
+
+/** For what should name a workspace and does not. */
+export const notWorkspace = "must be https://<workspace>: tokens and secrets are sent to it";
 
 export function readIdentity(reader: ConfigReader, target: TargetGroup): IdentityGroup {
   const { options, url } = reader;
@@ -63,14 +61,16 @@ export function readIdentity(reader: ConfigReader, target: TargetGroup): Identit
   if (options.auth !== undefined && !isWorkspaceAuth(options.auth)) {
     reader.problem("auth", "must be made by clientCredentials(), personalAccessToken()…");
   }
+  const workspaceHost = workspace && workspaceOrigin(workspace.value);
+  if (workspace && !workspaceHost) reader.wrong(workspace, notWorkspace);
   const common = {
     fromOptions,
     ignored,
-    workspaceHost: workspace && workspaceOrigin(workspace, reader),
+    workspaceHost,
     workspaceCa: readCertificateSource(workspaceCa, reader),
   };
   if (password === undefined) {
-    const environment = fromOptions ? undefined : identityEnvironment(reader);
+    const environment = fromOptions ? undefined : snapshot(reader.environment);
     return { ...common, identity: { kind: "oauth", auth: options.auth, environment, user: user?.value } };
   }
   if (options.auth !== undefined) reader.problem("auth", "is given beside the password of a native role; remove one");
@@ -102,20 +102,15 @@ function readPassword(reader: ConfigReader, target: TargetGroup, fromOptions: bo
   return { password: createSecret(found.value), ignored };
 }
 
-function identityEnvironment(reader: ConfigReader): Record<string, Secret> {
-  const found: Record<string, Secret> = {};
-  for (const name of identityVariables) {
-    const value = reader.variable(name, "auth")?.value;
-    if (value !== undefined) found[name] = createSecret(value);
-  }
-  return found;
+function snapshot(environment: Environment): EnvironmentVariables {
+  const variables = { ...environment };
+  return (name) => variables[name]?.trim() || undefined;
 }
 
-/** `https://host[:port]`; the variable often comes without a scheme, or with the path of a browser's address bar. */
-function workspaceOrigin(found: Found, reader: ConfigReader): string | undefined {
-  const text = /^[a-z][a-z0-9+.-]*:\//i.test(found.value) ? found.value : `https://${found.value}`;
+/** `https://host[:port]`, or `undefined`; it often comes without a scheme, or with the path of a browser's address bar. */
+export function workspaceOrigin(value: string): string | undefined {
+  const text = /^[a-z][a-z0-9+.-]*:\//i.test(value) ? value : `https://${value}`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === "https:" && !url.username && !url.password && /^https:\/\/[^/]/i.test(text)) return url.origin;
-  reader.wrong(found, "must be https://<workspace>: tokens and secrets are sent to it");
-  return undefined;
+  const isOrigin = url?.protocol === "https:" && !url.username && !url.password && /^https:\/\/[^/]/i.test(text);
+  return isOrigin ? url.origin : undefined;
 }

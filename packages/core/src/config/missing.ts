@@ -2,12 +2,16 @@ import type { ResolvedConfig } from "../config.ts";
 import type { ConfigProblem } from "../errors.ts";
 import { identityKeys, targetKeys } from "../options.ts";
 import { endpointForm } from "../target.ts";
+import type { WorkspaceAuth } from "../workspace-auth.ts";
 
 /**
  * What is not there yet. Asked at the first login, so that a module can be imported where there is no environment; and
  * loaded only then.
  */
-export function whatIsMissing({ target, host, identity, workspaceHost, fromOptions }: ResolvedConfig): ConfigProblem[] {
+export function whatIsMissing(
+  { target, host, identity, fromOptions }: ResolvedConfig,
+  { auth, workspaceHost }: { readonly auth?: WorkspaceAuth | undefined; readonly workspaceHost?: string | undefined },
+): ConfigProblem[] {
   /** Why the environment did not help. */
   const unread = (shutOut: boolean, keys: readonly string[]) =>
     shutOut
@@ -21,7 +25,7 @@ export function whatIsMissing({ target, host, identity, workspaceHost, fromOptio
     return missing;
   }
   // Without options the environment decides, and identity/environment.ts says what is missing in it.
-  if (!identity.auth && fromOptions.identity) {
+  if (!auth && fromOptions.identity) {
     missing.push({
       option: "auth",
       message: `is needed to fetch tokens, for example clientCredentials({ clientId, clientSecret })${unread(true, identityKeys)}`,

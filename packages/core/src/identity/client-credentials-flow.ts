@@ -1,13 +1,14 @@
 import { LakebaseError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
-import type { WorkspaceAuth, WorkspaceAuthContext } from "../workspace-auth.ts";
+import type { WorkspaceAuthContext } from "../workspace-auth.ts";
+import type { AuthFlow } from "./lazy-auth.ts";
 import { tokenFromAnswer } from "./token-answer.ts";
 
 /** The calls of the client credentials grant (RFC 6749 section 4.4). The token endpoint is looked up once. */
-export function createFlow(clientId: Secret, clientSecret: Secret): WorkspaceAuth["getToken"] {
+export function createFlow(clientId: Secret, clientSecret: Secret): AuthFlow {
   const basic = Buffer.from(`${formEncode(clientId)}:${formEncode(clientSecret)}`).toString("base64");
   let tokenEndpoint: string | undefined;
-  return async (context) => {
+  const getToken = async (context: WorkspaceAuthContext) => {
     tokenEndpoint ??= await discoverTokenEndpoint(context);
     const { json } = await context.request("OAuth token request", {
       method: "POST",
@@ -17,6 +18,7 @@ export function createFlow(clientId: Secret, clientSecret: Secret): WorkspaceAut
     });
     return tokenFromAnswer(json);
   };
+  return { getToken };
 }
 
 /** RFC 6749 section 2.3.1: id and secret are form-encoded before they are joined. */

@@ -1,5 +1,6 @@
 import type { Secret } from "../secret.ts";
 import type { WorkspaceAuth } from "../workspace-auth.ts";
+import { lazyAuth } from "./lazy-auth.ts";
 import { requireSecret } from "./required-secret.ts";
 
 /** Options of {@link clientCredentials}. */
@@ -30,13 +31,9 @@ export interface ClientCredentialsOptions {
 export function clientCredentials(options: ClientCredentialsOptions): WorkspaceAuth {
   const clientId = requireSecret(options?.clientId, "auth: clientCredentials.clientId");
   const clientSecret = requireSecret(options?.clientSecret, "auth: clientCredentials.clientSecret");
-  let flow: Promise<WorkspaceAuth["getToken"]> | undefined;
-  return {
-    kind: "client-credentials",
-    user: clientId.reveal(),
-    getToken: async (context) => {
-      flow ??= import("./client-credentials-flow.ts").then((module) => module.createFlow(clientId, clientSecret));
-      return (await flow)(context);
-    },
-  };
+  return lazyAuth(
+    "client-credentials",
+    () => import("./client-credentials-flow.ts").then((module) => module.createFlow(clientId, clientSecret)),
+    clientId.reveal(),
+  );
 }
