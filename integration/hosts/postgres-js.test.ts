@@ -316,6 +316,18 @@ describe("a session that is lost", () => {
     },
   );
 
+  test("fails a reservation that has said nothing yet, and ends nothing else", async () => {
+    const sql = open({ max: 2 });
+    const [reserved, idle] = [await sql.reserve(), await sql.reserve()];
+    local.killConnections("terminate");
+    await lost(2);
+    expect((await rejection(reserved`select 1`)).code).toBe("57P01");
+    idle.release();
+    reserved.release();
+    const rows = await Promise.all([sql`select 1 as one`, sql`select 1 as one`, sql`select 1 as one`]);
+    expect(rows).toEqual([[{ one: 1 }], [{ one: 1 }], [{ one: 1 }]]);
+  });
+
   test("does not keep `end()` waiting", async () => {
     const sql = open({ max: 1 });
     const failed = rejection(sql`select pg_sleep(36)`);

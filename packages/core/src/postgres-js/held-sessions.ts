@@ -37,26 +37,30 @@ export function holdSessions(
 
     async reserve() {
       const reserved = await reserve();
-      let stream: LoginStream | undefined;
+      // postgres.js tells with a statement which session it goes to. This one asks for nothing, and goes with the first of
+      // the holder's; without it, a session that is lost before that one would not be known.
+      const first = reserved.unsafe("").execute() as unknown as QueryInside & Promise<unknown>;
+      first.catch(() => {});
+      // postgres.js hands it to the connection a moment later.
+      await null;
+      const stream = [...streams].find(({ processId }) => processId === first.state?.pid);
+      // Of a client that has been ended.
+      if (!stream) return reserved;
       /** Statements that wait until the ones before them are done. */
       let waiting: QueryInside[] = [];
+      const isLost = () => stream.readyState === "closed";
+      const lost = () => stream.lost?.() ?? new Error("the connection is closed");
       const onClose = () => {
         for (const query of waiting) query.reject(lost());
       };
-      const lost = () => stream?.lost?.() ?? new Error("the connection is closed");
-      const isLost = () => stream?.readyState === "closed";
+      stream.once("close", onClose);
       const guard = <Made>(made: Made): Made => {
         const { handler } = made as Partial<QueryInside>;
         if (!handler) return made;
         (made as QueryInside).handler = (query) => {
           if (isLost()) return query.reject(lost());
           handler(query);
-          const { state } = query;
-          if (!state) waiting = [...waiting.filter((other) => !other.state), query];
-          else if (!stream) {
-            stream = [...streams].find(({ processId }) => processId === state.pid);
-            stream?.once("close", onClose);
-          }
+          if (!query.state) waiting = [...waiting.filter((other) => !other.state), query];
         };
         return made;
       };
@@ -68,7 +72,7 @@ export function holdSessions(
           unsafe: (...args: unknown[]) => guard(unsafe(...args)),
           file: (...args: unknown[]) => guard(file(...args)),
           release: () => {
-            stream?.removeListener("close", onClose);
+            stream.removeListener("close", onClose);
             // A connection that is lost has been free since.
             if (!isLost()) release();
           },
