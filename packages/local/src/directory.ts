@@ -22,13 +22,17 @@ export interface Directory {
   authenticateClient(clientId: string, clientSecret: string): string | undefined;
   /** The user name behind a personal access token. */
   personOf(personalAccessToken: string): string | undefined;
+  isServicePrincipal(clientId: string): boolean;
   knows(subject: string): boolean;
+  /** Every person's user name, in the order in which they came. */
+  people(): string[];
   secrets(): string[];
 }
 
 export function createDirectory(): Directory {
   const servicePrincipals = new Map<string, ServicePrincipal>();
   const people = new Map<string, Person>();
+  const userNames = new Map<string, string>();
   return {
     addServicePrincipal() {
       const principal = { clientId: randomUUID(), clientSecret: `dose${randomBytes(16).toString("hex")}` };
@@ -36,8 +40,10 @@ export function createDirectory(): Directory {
       return principal;
     },
     addPerson(userName) {
+      if (people.has(userName)) throw new TypeError(`the workspace already has somebody called "${userName}"`);
       const person = { userName, personalAccessToken: `dapi${randomBytes(16).toString("hex")}` };
-      people.set(person.personalAccessToken, person);
+      people.set(userName, person);
+      userNames.set(person.personalAccessToken, userName);
       return person;
     },
     authenticateClient(clientId, clientSecret) {
@@ -47,12 +53,10 @@ export function createDirectory(): Directory {
         ? clientId
         : undefined;
     },
-    personOf: (personalAccessToken) => people.get(personalAccessToken)?.userName,
-    knows: (subject) =>
-      servicePrincipals.has(subject) || [...people.values()].some(({ userName }) => userName === subject),
-    secrets: () => [
-      ...[...servicePrincipals.values()].map(({ clientSecret }) => clientSecret),
-      ...[...people.values()].map(({ personalAccessToken }) => personalAccessToken),
-    ],
+    personOf: (personalAccessToken) => userNames.get(personalAccessToken),
+    isServicePrincipal: (clientId) => servicePrincipals.has(clientId),
+    knows: (subject) => servicePrincipals.has(subject) || people.has(subject),
+    people: () => [...people.keys()],
+    secrets: () => [...[...servicePrincipals.values()].map(({ clientSecret }) => clientSecret), ...userNames.keys()],
   };
 }

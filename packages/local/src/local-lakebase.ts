@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createAuthority } from "./certificate.ts";
@@ -10,6 +10,8 @@ import { openFront } from "./front/front.ts";
 import type { LoginFault } from "./front/login-faults.ts";
 import type { ConnectionCounts, LoginRecord } from "./front/login-record.ts";
 import { createHostNames, frontCertificateNames } from "./host-names.ts";
+import { createIdentities, type LocalIdentities } from "./identities.ts";
+import { createIdentityProvider } from "./identity-provider.ts";
 import { type LocalLakebaseOptions, resolveOptions } from "./options.ts";
 import { createCluster } from "./postgres/cluster.ts";
 import { openControlSession } from "./postgres/control.ts";
@@ -21,14 +23,17 @@ import { createServerIdentity, type TlsFault } from "./server-identity.ts";
 import { createTeardown } from "./teardown.ts";
 import { createTokenOffice, type IssuedToken, type TokenKind } from "./tokens.ts";
 import type { ApiFault } from "./workspace/api-faults.ts";
+import { defaultAudiences } from "./workspace/oauth/authorization-server.ts";
+import { createTrustedIssuers } from "./workspace/oauth/trusted-issuers.ts";
 import type { RequestRecord } from "./workspace/request-record.ts";
 import { createResources } from "./workspace/resources.ts";
 import { openWorkspace } from "./workspace/workspace.ts";
 
 const HOST_ADDRESS = "127.0.0.1";
+const IDENTITY_PROVIDER = "https://identity-provider.example.com";
 
 /** A running local Lakebase: a workspace API, a login front and a Postgres, until {@link LocalLakebase.close}. */
-export interface LocalLakebase extends AsyncDisposable {
+export interface LocalLakebase extends LocalIdentities, AsyncDisposable {
   /** Every variable that a client needs to find the workspace and the endpoint, and to log in to it as the project's owner. */
   readonly env: Record<string, string>;
   /** {@link LocalLakebase.env}, for the Autoscaling endpoint or for the same database as a Provisioned instance. */
@@ -53,6 +58,10 @@ export interface LocalLakebase extends AsyncDisposable {
   readonly port: number;
   /** `https://127.0.0.1:…` */
   readonly workspaceUrl: string;
+  /** What `X-Databricks-Workspace-Id` says; required on a unified host. */
+  readonly workspaceId: string;
+  /** The account whose authorization server is at `/oidc/accounts/{accountId}`. */
+  readonly accountId: string;
   /** Resource name: `projects/…/branches/…/endpoints/…` */
   readonly endpoint: string;
   /** Name of the Provisioned instance. */
@@ -65,8 +74,6 @@ export interface LocalLakebase extends AsyncDisposable {
   readonly user: Person;
   /** A role that logs in with a password (SCRAM). */
   readonly nativeRole: { user: string; password: string };
-  /** Adds a service principal to the workspace and, unless `role` is false, a role of few rights for it. */
-  addServicePrincipal(options?: { role?: boolean }): Promise<ServicePrincipal>;
   /** The time of both servers. */
   readonly clock: LocalClock;
   /** Every attempt to log in, in order. */
@@ -200,7 +207,15 @@ async function start(options: ReturnType<typeof resolveOptions>, teardown: Retur
   const compute = createCompute(clock, options.wakeDelayMs);
   const endpoint = `projects/local-${suffix}/branches/production/endpoints/primary`;
   const instance = `local-instance-${suffix}`;
-  const secrets = () => [...directory.secrets(), nativeRole.password, ...tokens.secrets()];
+  const place = {
+    workspaceUrl: () => workspaceUrl,
+    workspaceId: String(Number.parseInt(suffix, 16)),
+    accountId: randomUUID(),
+    unified: options.hostKind === "unified",
+  };
+  const provider = createIdentityProvider(IDENTITY_PROVIDER, clock);
+  const issuers = createTrustedIssuers({ directory, defaultAudiences: () => defaultAudiences(place), now: clock.now });
+  const secrets = () => [...directory.secrets(), nativeRole.password, ...tokens.secrets(), ...provider.secrets()];
   const authority = createAuthority("Local Lakebase CA");
   const caFile = join(folder.path, "ca.pem");
   writeFileSync(caFile, authority.pem);
@@ -212,12 +227,12 @@ async function start(options: ReturnType<typeof resolveOptions>, teardown: Retur
     clock,
     secrets,
     context: {
+      ...place,
       directory,
       tokens,
+      issuers,
       endpoint,
       instance,
-      workspaceUrl: () => workspaceUrl,
-      workspaceId: String(Number.parseInt(suffix, 16)),
       workspaceTokenLifeSeconds: options.workspaceTokenLifeSeconds,
       tokenLifeSeconds: options.tokenLifeSeconds,
       now: clock.now,
@@ -262,6 +277,7 @@ async function start(options: ReturnType<typeof resolveOptions>, teardown: Retur
     DATABRICKS_CLIENT_ID: servicePrincipal.clientId,
     DATABRICKS_CLIENT_SECRET: servicePrincipal.clientSecret,
     ...(target === "endpoint" ? { LAKEBASE_ENDPOINT: endpoint } : { LAKEBASE_INSTANCE_NAME: instance }),
+    ...(place.unified && { DATABRICKS_WORKSPACE_ID: place.workspaceId, DATABRICKS_ACCOUNT_ID: place.accountId }),
     LAKEBASE_WORKSPACE_CA: caFile,
     PGHOST: target === "endpoint" ? hosts.host : hosts.instanceHost,
     PGHOSTADDR: HOST_ADDRESS,
@@ -299,17 +315,24 @@ async function start(options: ReturnType<typeof resolveOptions>, teardown: Retur
     hostAddress: HOST_ADDRESS,
     port: front.port,
     workspaceUrl,
+    workspaceId: place.workspaceId,
+    accountId: place.accountId,
     endpoint,
     instance,
     database: DATABASE,
     servicePrincipal,
     user,
     nativeRole,
-    async addServicePrincipal({ role = true } = {}) {
-      const added = directory.addServicePrincipal();
-      if (role) await roles.addIdentity(added.clientId, "SERVICE_PRINCIPAL");
-      return added;
-    },
+    ...createIdentities({
+      directory,
+      roles,
+      tokens,
+      issuers,
+      provider,
+      place,
+      owner: servicePrincipal,
+      workspaceTokenLifeSeconds: options.workspaceTokenLifeSeconds,
+    }),
     clock: { now: clock.now, monotonic: clock.monotonic, advance: clock.advance },
     logins: front.logins,
     connections: Object.defineProperty(counts, "apiTlsFailed", {

@@ -16,6 +16,11 @@ export interface LocalLakebaseOptions {
   tokenLifeSeconds?: number;
   /** Life of a workspace token in seconds; default 3600. */
   workspaceTokenLifeSeconds?: number;
+  /**
+   * `classic` (default): a workspace with a host of its own. `unified`: a host that several workspaces share, so that OAuth
+   * is found under its account only and every call names its workspace in the header `X-Databricks-Workspace-Id`.
+   */
+  hostKind?: "classic" | "unified";
   /** How long a suspended compute takes to wake, in milliseconds of the local clock; default 500. */
   wakeDelayMs?: number;
   /** Lets clients in that send no name in TLS (JDBC to `localhost`); default false, as the service refuses them. */
@@ -40,6 +45,7 @@ const known = new Set<keyof LocalLakebaseOptions>([
   "profile",
   "tokenLifeSeconds",
   "workspaceTokenLifeSeconds",
+  "hostKind",
   "wakeDelayMs",
   "allowMissingSni",
   "port",
@@ -53,16 +59,20 @@ export function resolveOptions(options: LocalLakebaseOptions): ResolvedOptions {
     if (!known.has(name as keyof LocalLakebaseOptions))
       throw new TypeError(`startLocalLakebase has no option "${name}"`);
   }
-  const { postgres, profile = "lakebase" } = options;
+  const { postgres, profile = "lakebase", hostKind = "classic" } = options;
   if (postgres !== undefined && postgres !== 16 && postgres !== 17) {
     throw new RangeError(`postgres must be 16 or 17, not ${String(postgres)}`);
   }
   if (profile !== "lakebase" && profile !== "plain") {
     throw new TypeError(`profile must be "lakebase" or "plain", not "${String(profile)}"`);
   }
+  if (hostKind !== "classic" && hostKind !== "unified") {
+    throw new TypeError(`hostKind must be "classic" or "unified", not "${String(hostKind)}"`);
+  }
   return {
     postgres,
     profile,
+    hostKind,
     tokenLifeSeconds: atLeast("tokenLifeSeconds", options.tokenLifeSeconds ?? 3600, 1),
     workspaceTokenLifeSeconds: atLeast("workspaceTokenLifeSeconds", options.workspaceTokenLifeSeconds ?? 3600, 1),
     wakeDelayMs: atLeast("wakeDelayMs", options.wakeDelayMs ?? 500, 0),

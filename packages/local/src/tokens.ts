@@ -1,7 +1,6 @@
-import { generateKeyPair, type KeyObject } from "node:crypto";
-import { promisify } from "node:util";
 import { decodeJwt, errors, jwtVerify, SignJWT } from "jose";
 import type { LocalClock } from "./clock.ts";
+import { generateSigningKeys } from "./signing-keys.ts";
 
 export type TokenKind = "workspace" | "credential";
 
@@ -12,6 +11,8 @@ export interface IssuedToken {
   kind: TokenKind;
   /** Client id of a service principal, or e-mail of a person. */
   subject: string;
+  /** What a workspace token opens; a credential has none. */
+  scopes: readonly string[];
   expiresAt: Date;
 }
 
@@ -24,7 +25,12 @@ export type TokenVerdict =
   | { kind: "rejected"; tokenId?: string };
 
 export interface TokenOffice {
-  issue(kind: TokenKind, subject: string, lifeSeconds: number): Promise<{ token: string; issued: IssuedToken }>;
+  issue(
+    kind: TokenKind,
+    subject: string,
+    lifeSeconds: number,
+    scopes?: readonly string[],
+  ): Promise<{ token: string; issued: IssuedToken }>;
   verify(token: string, kind: TokenKind): Promise<TokenVerdict>;
   /** The id of a token that was given out here, whatever has become of it. */
   identify(token: string): string | undefined;
@@ -41,18 +47,20 @@ export async function createTokenOffice(options: { issuer: () => string; clock: 
   const { issuer, clock } = options;
   const { privateKey, publicKey } = await generateSigningKeys();
   const issued: IssuedToken[] = [];
+  const counts: Record<TokenKind, number> = { workspace: 0, credential: 0 };
   const byToken = new Map<string, IssuedToken>();
   const revoked = new Set<string>();
 
   return {
     issued,
-    async issue(kind, subject, lifeSeconds) {
+    async issue(kind, subject, lifeSeconds, scopes = []) {
       const issuedAt = Math.floor(clock.now() / 1000);
       const expiry = Math.ceil(clock.now() / 1000 + lifeSeconds);
-      const id = `${kind}-${issued.filter((token) => token.kind === kind).length + 1}`;
-      const entry: IssuedToken = { id, kind, subject, expiresAt: new Date(expiry * 1000) };
+      counts[kind] += 1;
+      const id = `${kind}-${counts[kind]}`;
+      const entry: IssuedToken = { id, kind, subject, scopes, expiresAt: new Date(expiry * 1000) };
       issued.push(entry);
-      const token = await new SignJWT({ client_id: subject, scope: audiences[kind] })
+      const token = await new SignJWT({ client_id: subject, scope: scopes.join(" ") || audiences[kind] })
         .setProtectedHeader({ alg: "RS256", kid: "local-lakebase", typ: "at+jwt" })
         .setIssuer(issuer())
         .setAudience(audiences[kind])
@@ -101,9 +109,4 @@ function isJwt(token: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** Takes 50 to 500 ms on a thread of its own: start it beside something else that takes time. */
-function generateSigningKeys(): Promise<{ privateKey: KeyObject; publicKey: KeyObject }> {
-  return promisify(generateKeyPair)("rsa", { modulusLength: 2048 });
 }

@@ -22,8 +22,11 @@ interface StatusOptions {
   contentType?: string;
 }
 
+/** Changes the body of an answer. */
+type Change = (body: Record<string, unknown>) => unknown;
+
 /**
- * The kinds of faults and what each does; `true` lets the request be answered.
+ * The kinds of faults and what each does; `true` lets the request be answered, a function lets it be answered otherwise.
  * A new kind is a new entry here, and its options are those of its function.
  */
 const kinds = {
@@ -55,7 +58,11 @@ const kinds = {
     await clock.sleep(delayMs, signal);
     return true;
   },
-} satisfies Record<string, (request: FaultyRequest, options: never) => boolean | Promise<boolean>>;
+  /** Answers with a changed body. */
+  alter: (_request: FaultyRequest, { change }: { change: Change }) => change,
+} satisfies Record<string, (request: FaultyRequest, options: never) => Outcome | Promise<Outcome>>;
+
+type Outcome = boolean | Change;
 
 const errorCodes: Record<number, string> = {
   400: "BAD_REQUEST",
@@ -81,8 +88,9 @@ export type ApiFault = {
   times?: number;
 };
 
-/** @returns whether the request is still to be answered */
-export async function playApiFault(fault: ApiFault, request: FaultyRequest): Promise<boolean> {
-  const play = kinds[fault.kind] as (request: FaultyRequest, fault: ApiFault) => boolean | Promise<boolean>;
-  return (await play(request, fault)) && !request.signal.aborted;
+/** @returns whether the request is still to be answered, and how its answer is changed */
+export async function playApiFault(fault: ApiFault, request: FaultyRequest): Promise<Outcome> {
+  const play = kinds[fault.kind] as (request: FaultyRequest, fault: ApiFault) => Outcome | Promise<Outcome>;
+  const outcome = await play(request, fault);
+  return !request.signal.aborted && outcome;
 }

@@ -33,7 +33,7 @@ export interface RequestRecord {
 
 const SECRET_FIELDS =
   "client_secret|password|token|subject_token|actor_token|refresh_token|access_token|assertion|client_assertion|code_verifier";
-const inForm = new RegExp(`(^|&)(${SECRET_FIELDS}|code)=[^&]*`, "g");
+const inForm = new RegExp(`(^|[?&])(${SECRET_FIELDS}|code)=[^&]*`, "g");
 const inJson = new RegExp(`("(?:${SECRET_FIELDS})"\\s*:\\s*")(?:[^"\\\\]|\\\\.)*`, "g");
 
 /** Takes known secrets out of a text wherever they stand, and unknown ones by the name of their field. */

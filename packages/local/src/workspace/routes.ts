@@ -1,19 +1,25 @@
 import { type Answer, ApiError, invalid, notFound } from "./api-error.ts";
 import { type CredentialContext, mintForEndpoint, mintForInstance } from "./credentials.ts";
-import { authorizationServer, grantToken, type OAuthContext } from "./oauth.ts";
+import {
+  describeAuthorizationServer,
+  describeHost,
+  findIssuer,
+  issuerPath,
+  type WorkspacePlace,
+} from "./oauth/authorization-server.ts";
+import { answerTokenRequest, type TokenEndpointContext } from "./oauth/token-endpoint.ts";
 import type { Operation } from "./request-record.ts";
 import { page, type Resources } from "./resources.ts";
 
-export interface RouteContext extends OAuthContext, CredentialContext {
+export interface RouteContext extends TokenEndpointContext, CredentialContext, WorkspacePlace {
   resources: Resources;
-  workspaceId: string;
 }
 
 /** A request as its handler sees it. */
 export interface Visit {
   /** Who the bearer token belongs to; empty on routes that are open. */
   subject: string;
-  /** The parts of the path that the route leaves open. */
+  /** The parts of the path that the route leaves open; empty where one was left out. */
   parts: string[];
   query: URLSearchParams;
   headers: Record<string, string | string[] | undefined>;
@@ -26,6 +32,8 @@ export interface Route {
   path: RegExp;
   /** Answered without a bearer token. */
   open?: true;
+  /** A token has to have one of these scopes, or `all-apis`. */
+  scopes?: readonly string[];
   answer(visit: Visit, context: RouteContext): Answer | Promise<Answer>;
 }
 
@@ -40,24 +48,28 @@ export const routes: Route[] = [
     method: "GET",
     path: at("/\\.well-known/databricks-config"),
     open: true,
-    answer: (_visit, { workspaceUrl, workspaceId }) =>
-      ok({ oidc_endpoint: `${workspaceUrl()}/oidc`, workspace_id: workspaceId, cloud: "AWS" }),
+    answer: (_visit, context) => describeHost(context),
   },
   {
     operation: "discovery",
     method: "GET",
-    path: at("/oidc/\\.well-known/oauth-authorization-server"),
+    path: at(`${issuerPath}/\\.well-known/oauth-authorization-server`),
     open: true,
-    answer: (_visit, { workspaceUrl }) => authorizationServer(workspaceUrl()),
+    answer: ({ parts: [account = ""] }, context) => describeAuthorizationServer(findIssuer(account, context)),
   },
   {
     operation: "token",
     method: "POST",
-    path: at("/oidc/v1/token"),
+    path: at(`${issuerPath}/v1/token`),
     open: true,
-    answer: ({ headers, body }, context) =>
-      grantToken(
-        { contentType: String(headers["content-type"] ?? ""), authorization: headers.authorization as string, body },
+    answer: ({ parts: [account = ""], headers, body }, context) =>
+      answerTokenRequest(
+        {
+          contentType: String(headers["content-type"] ?? ""),
+          authorization: headers.authorization as string | undefined,
+          body,
+          issuer: findIssuer(account, context),
+        },
         context,
       ),
   },
@@ -65,24 +77,28 @@ export const routes: Route[] = [
     operation: "credential",
     method: "POST",
     path: at("/api/2\\.0/postgres/credentials"),
+    scopes: ["postgres"],
     answer: (visit, context) => mintForEndpoint({ subject: visit.subject, body: jsonBody(visit) }, context),
   },
   {
     operation: "credential",
     method: "POST",
     path: at("/api/2\\.0/database/credentials"),
+    scopes: ["database", "postgres"],
     answer: (visit, context) => mintForInstance({ subject: visit.subject, body: jsonBody(visit) }, context),
   },
   {
     operation: "projects",
     method: "GET",
     path: at("/api/2\\.0/postgres/projects"),
+    scopes: ["postgres"],
     answer: ({ query }, { resources }) => page("projects", resources.projects(), query),
   },
   {
     operation: "branches",
     method: "GET",
     path: at(`/api/2\\.0/postgres/(projects/${segment})/branches`),
+    scopes: ["postgres"],
     answer: ({ parts: [parent = ""], query }, { resources }) =>
       page("branches", found(resources.branches(parent), "project id"), query),
   },
@@ -90,6 +106,7 @@ export const routes: Route[] = [
     operation: "endpoints",
     method: "GET",
     path: at(`/api/2\\.0/postgres/(projects/${segment}/branches/${segment})/endpoints`),
+    scopes: ["postgres"],
     answer: ({ parts: [parent = ""], query }, { resources }) =>
       page("endpoints", found(resources.endpoints(parent), "branch id"), query),
   },
@@ -103,6 +120,7 @@ export const routes: Route[] = [
           .map((collection) => `${collection}/[^/?]+`)
           .join("/")})`,
       ),
+      scopes: ["postgres"],
       answer: ({ parts: [name = ""] }, { resources }) => ok(found(resources.find(name), `${operation} id`)),
     }),
   ),
@@ -110,12 +128,14 @@ export const routes: Route[] = [
     operation: "instances",
     method: "GET",
     path: at("/api/2\\.0/database/instances"),
+    scopes: ["database", "postgres"],
     answer: ({ query }, { resources }) => page("database_instances", resources.instances(), query),
   },
   {
     operation: "instance",
     method: "GET",
     path: at("/api/2\\.0/database/instances:findByUid"),
+    scopes: ["database", "postgres"],
     answer: ({ query }, { resources }) =>
       ok(
         found(
@@ -128,6 +148,7 @@ export const routes: Route[] = [
     operation: "instance",
     method: "GET",
     path: at(`/api/2\\.0/database/instances/${segment}`),
+    scopes: ["database", "postgres"],
     answer: ({ parts: [name = ""] }, { resources }) =>
       ok(
         found(
@@ -140,6 +161,7 @@ export const routes: Route[] = [
     operation: "me",
     method: "GET",
     path: at("/api/2\\.0/preview/scim/v2/Me"),
+    scopes: ["iam.current-user:read"],
     answer: ({ subject }) =>
       ok({
         schemas: ["urn:ietf:params:scim:schemas:core:2.0:User"],

@@ -5,9 +5,10 @@ import { TLSSocket } from "node:tls";
 import type { MovableClock } from "../clock.ts";
 import { createFaultList, type FaultHandle } from "../fault-list.ts";
 import type { ServerIdentity } from "../server-identity.ts";
-import { type Answer, ApiError, OAuthError } from "./api-error.ts";
+import { type Answer, ApiError, invalid, notFound, OAuthError } from "./api-error.ts";
 import { type ApiFault, playApiFault } from "./api-faults.ts";
-import { basicCredentials } from "./oauth.ts";
+import { basicCredentials } from "./oauth/client-authentication.ts";
+import { covers } from "./oauth/scopes.ts";
 import { type RequestRecord, redact } from "./request-record.ts";
 import { type Route, type RouteContext, routes } from "./routes.ts";
 
@@ -104,15 +105,17 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
       signal: gone.signal,
       reset: () => void rawSockets.get(request.socket)?.resetAndDestroy(),
     };
-    if (fault && !(await playApiFault(fault, playing))) return;
-    send(response, await answer(request, url, route, body));
+    const outcome = fault ? await playApiFault(fault, playing) : true;
+    if (!outcome) return;
+    const given = await answer(request, url, route, body);
+    send(response, outcome === true ? given : { ...given, body: outcome(given.body as Record<string, unknown>) });
   }
 
   async function answer(request: IncomingMessage, url: URL, route: Route | undefined, body: string): Promise<Answer> {
     try {
       if (!route) throw new ApiError(404, "ENDPOINT_NOT_FOUND", `No API found for '${request.method} ${url.pathname}'`);
-      const subject = route.open ? "" : await authenticate(request.headers.authorization);
-      const parts = (route.path.exec(url.pathname) ?? []).slice(1).map(decodeURIComponent);
+      const subject = route.open ? "" : await admit(request.headers, route);
+      const parts = (route.path.exec(url.pathname) ?? []).slice(1).map((part = "") => decodeURIComponent(part));
       return await route.answer({ subject, parts, query: url.searchParams, headers: request.headers, body }, context);
     } catch (error) {
       if (error instanceof ApiError || error instanceof OAuthError) return error.answer;
@@ -120,13 +123,29 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
     }
   }
 
-  async function authenticate(authorization: string | undefined): Promise<string> {
+  /** Who may use a route, by the bearer token and by its scopes. */
+  async function admit(headers: IncomingMessage["headers"], route: Route): Promise<string> {
+    if (context.unified) requireWorkspace(headers["x-databricks-workspace-id"]);
+    const { subject, scopes } = await authenticate(headers.authorization);
+    const wanted = route.scopes ?? [];
+    if (covers(scopes, wanted)) return subject;
+    throw new ApiError(403, "PERMISSION_DENIED", `Provided OAuth token does not have required scopes: ${wanted[0]}`);
+  }
+
+  function requireWorkspace(workspaceId: string | string[] | undefined): void {
+    if (!workspaceId) throw invalid("the header X-Databricks-Workspace-Id is required on this host");
+    if (workspaceId !== context.workspaceId) throw notFound("workspace");
+  }
+
+  async function authenticate(
+    authorization: string | undefined,
+  ): Promise<{ subject: string; scopes: readonly string[] }> {
     const bearer = /^Bearer (\S+)$/i.exec(authorization ?? "")?.[1];
     if (!bearer) throw new ApiError(401, "UNAUTHENTICATED", "Credential was not sent or was of an unsupported type");
     const person = context.directory.personOf(bearer);
-    if (person) return person;
+    if (person) return { subject: person, scopes: ["all-apis"] };
     const verdict = await context.tokens.verify(bearer, "workspace");
-    if (verdict.kind === "valid") return verdict.token.subject;
+    if (verdict.kind === "valid") return verdict.token;
     throw new ApiError(
       401,
       "UNAUTHENTICATED",

@@ -1,0 +1,79 @@
+import type { Directory, ServicePrincipal } from "./directory.ts";
+import type { IdentityProvider, SubjectTokenOptions } from "./identity-provider.ts";
+import type { RoleRegister } from "./roles.ts";
+import type { TokenOffice } from "./tokens.ts";
+import { defaultAudiences, type WorkspacePlace } from "./workspace/oauth/authorization-server.ts";
+import type { TrustedIssuer, TrustedIssuers, TrustHandle } from "./workspace/oauth/trusted-issuers.ts";
+
+/** Who may come, and how each of them proves who it is. */
+export interface LocalIdentities {
+  /** Adds a service principal to the workspace and, unless `role` is false, a role of few rights for it. */
+  addServicePrincipal(options?: { role?: boolean }): Promise<ServicePrincipal>;
+  /**
+   * Sets a federation policy: the token endpoint gives workspace tokens for the tokens of an issuer (RFC 8693).
+   * The built-in identity provider of {@link LocalIdentities.issueSubjectToken} is trusted without it.
+   */
+  trustIssuer(policy: TrustedIssuer): TrustHandle;
+  /**
+   * A token of the built-in identity provider, to be exchanged for a workspace token: for the project's owner and good for
+   * ten minutes, unless the options say otherwise. The provider is trusted account-wide (`subject` is a user name or a
+   * client id) and for each service principal (`subject` is its client id and is given as `client_id` too).
+   *
+   * @example
+   * ```ts
+   * const subjectToken = await lakebase.issueSubjectToken({ subject: lakebase.user.userName, lifeSeconds: 60 });
+   * ```
+   */
+  issueSubjectToken(options?: SubjectTokenOptions): Promise<string>;
+  /**
+   * A workspace token without any flow, as an app gets it for a person who is signed in already.
+   *
+   * @param subject user name of a person or client id of a service principal
+   * @throws TypeError when the workspace does not know the subject
+   */
+  issueWorkspaceToken(
+    subject: string,
+    options?: {
+      /** Default `["all-apis"]`. */ scopes?: readonly string[] /** Default: the option `workspaceTokenLifeSeconds`. */;
+      lifeSeconds?: number;
+    },
+  ): Promise<string>;
+}
+
+export interface IdentitiesOptions {
+  directory: Directory;
+  roles: RoleRegister;
+  tokens: TokenOffice;
+  issuers: TrustedIssuers;
+  provider: IdentityProvider;
+  place: WorkspacePlace;
+  workspaceTokenLifeSeconds: number;
+  /** Added by the start already. */
+  owner: ServicePrincipal;
+}
+
+export function createIdentities(options: IdentitiesOptions): LocalIdentities {
+  const { directory, roles, tokens, issuers, provider, place, owner } = options;
+  const ownKeys = { issuer: provider.issuer, keys: provider.keys };
+  const trustFor = ({ clientId }: ServicePrincipal) =>
+    issuers.trust({ ...ownKeys, servicePrincipal: { clientId, subject: clientId } });
+  issuers.trust(ownKeys);
+  trustFor(owner);
+
+  return {
+    async addServicePrincipal({ role = true } = {}) {
+      const added = directory.addServicePrincipal();
+      trustFor(added);
+      if (role) await roles.addIdentity(added.clientId, "SERVICE_PRINCIPAL");
+      return added;
+    },
+    trustIssuer: issuers.trust,
+    issueSubjectToken: ({ subject = owner.clientId, audience, ...rest } = {}) =>
+      provider.issue({ ...rest, subject, audience: audience ?? defaultAudiences(place).slice(0, 1) }),
+    async issueWorkspaceToken(subject, { scopes = ["all-apis"], lifeSeconds } = {}) {
+      if (!directory.knows(subject)) throw new TypeError(`the workspace knows nobody called "${subject}"`);
+      const life = lifeSeconds ?? options.workspaceTokenLifeSeconds;
+      return (await tokens.issue("workspace", subject, life, scopes)).token;
+    },
+  };
+}

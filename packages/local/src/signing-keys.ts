@@ -1,0 +1,13 @@
+import { generateKeyPair, type KeyObject } from "node:crypto";
+import { promisify } from "node:util";
+
+/** Keys for RS256. */
+export interface SigningKeys {
+  privateKey: KeyObject;
+  publicKey: KeyObject;
+}
+
+/** Takes 50 to 500 ms on a thread of its own: start it beside something else that takes time. */
+export function generateSigningKeys(): Promise<SigningKeys> {
+  return promisify(generateKeyPair)("rsa", { modulusLength: 2048 });
+}
