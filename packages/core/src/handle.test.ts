@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import { beforeAll, describe, expect, test } from "vitest";
+import { settle } from "../test/fake-clock.ts";
 import { databaseHost, failure, fakeWorkspace, json, paths, silence, watch } from "../test/fake-workspace.ts";
 import { completeClock } from "./clock.ts";
 import { resolveConfig } from "./config.ts";
@@ -13,6 +14,7 @@ import { createLakebase } from "./lakebase.ts";
 import { logIn } from "./login.ts";
 import type { LakebaseOptions } from "./options.ts";
 import { createSecret } from "./secret.ts";
+import type { WorkspaceAuth } from "./workspace-auth.ts";
 
 const endpoint = "projects/shop/branches/production/endpoints/primary";
 const second = 1000;
@@ -251,6 +253,7 @@ describe("the workspace", () => {
     ["the other product's name", { expiration_time: "2026-01-01T00:30:00Z" }, 30 * minute],
   ])("that tells %s leaves the token a bounded life", async (_name, answer, lifetimeMs) => {
     const { connect, answers, clock, handle } = setUp();
+    answers[paths.token] = () => json({ access_token: "workspace", expires_in: 7 * 24 * 3600 });
     answers[paths.credential] = () => json({ token: "opaque", ...answer });
     await connect().now();
     expect(handle.health().token?.expiresAt.getTime()).toBe(clock.now() + lifetimeMs);
@@ -281,6 +284,35 @@ describe("the workspace", () => {
     await clock.advance(30 * minute);
     await connect().now();
     expect(calls(paths.credential)).toBe(2);
+  });
+
+  test("that gives a short workspace token bounds the credential that is got with it", async () => {
+    const { connect, answers, handle } = setUp();
+    answers[paths.token] = () => json({ access_token: "workspace", expires_in: 600 });
+    await connect().now();
+    expect(handle.health().token?.remainingMs).toBe(10 * minute);
+  });
+
+  test("is asked for a new workspace token before a credential is got with one that is half used up", async () => {
+    const { connect, clock, calls, handle } = setUp();
+    await connect().now();
+    await clock.advance(42 * minute);
+    await connect().now();
+    await settle();
+    expect([calls(paths.token), calls(paths.credential)]).toEqual([2, 2]);
+    expect(handle.health().token?.remainingMs).toBe(60 * minute);
+  });
+
+  test("is asked with the old workspace token when there is no new one, for as long as that lives", async () => {
+    const { connect, clock, calls, handle, answers } = setUp();
+    await connect().now();
+    answers[paths.token] = () => failure(503);
+    await clock.advance(42 * minute);
+    await connect().now();
+    await clock.advance(3 * second);
+    await settle();
+    expect(calls(paths.credential)).toBe(2);
+    expect(handle.health().token?.remainingMs).toBe(18 * minute - 3 * second);
   });
 
   test("that knows no host yet is asked again by the next login", async () => {
@@ -339,6 +371,76 @@ describe("the workspace", () => {
 });
 
 describe("an identity of one's own", () => {
+  const own = (more: Partial<WorkspaceAuth>): WorkspaceAuth => ({
+    kind: "own",
+    user: "ada@acme.example",
+    getToken: async () => ({ token: createSecret("workspace-token"), lifetimeMs: 60 * minute }),
+    ...more,
+  });
+
+  test("may name its workspace", async () => {
+    const { connect, requests } = setUp({
+      workspaceHost: undefined,
+      auth: own({ workspaceHost: async () => "other.cloud.databricks.com/?o=1" }),
+    });
+    expect((await connect().now()).error).toBeUndefined();
+    expect(new Set(requests.map(({ url }) => new URL(url).origin))).toEqual(
+      new Set(["https://other.cloud.databricks.com"]),
+    );
+  });
+
+  test.each([
+    [
+      "another workspace than the options",
+      "https://other.example",
+      /is https:\/\/acme.*own belongs to https:\/\/other/,
+    ],
+    ["no https workspace", "http://acme.cloud.databricks.com", /as own names it must be https/],
+  ])("that names %s is not asked", async (_name, workspaceHost, message) => {
+    const getToken = () => Promise.reject(new Error("was asked"));
+    const { connect, requests } = setUp({ auth: own({ workspaceHost: () => workspaceHost, getToken }) });
+    expect((await connect().now()).error).toMatchObject({
+      code: "ERR_LAKEBASE_CONFIG",
+      problems: [{ option: "workspaceHost", message: expect.stringMatching(message) }],
+    });
+    expect(requests).toEqual([]);
+  });
+
+  test("is told when its token was refused, so that its issuer's cache is gone round", async () => {
+    const forced: boolean[] = [];
+    const { connect, answers, handle } = setUp({
+      auth: own({
+        getToken: async (context) => {
+          forced.push(context.forced);
+          return { token: createSecret(`workspace-${forced.length}`), lifetimeMs: 60 * minute };
+        },
+      }),
+    });
+    const first = await connect().now();
+    handle.invalidate(first.value?.password ?? "");
+    const good = answers[paths.credential];
+    answers[paths.credential] = (request) =>
+      request.headers.get("authorization") === "Bearer workspace-1" ? failure(401) : (good?.(request) ?? failure(500));
+    expect((await connect().now()).error).toBeUndefined();
+    expect(forced).toEqual([false, true]);
+  });
+
+  test("has its headers sent with every call to the workspace", async () => {
+    const { connect, requests } = setUp({
+      auth: own({
+        getToken: async () => ({
+          token: createSecret("workspace-token"),
+          headers: { "x-databricks-workspace-id": "42", authorization: "Basic x" },
+        }),
+      }),
+    });
+    await connect().now();
+    expect(requests.map(({ headers }) => headers.get("x-databricks-workspace-id"))).toEqual(["42", "42"]);
+    expect(requests.map(({ headers }) => headers.get("authorization"))).toEqual(
+      Array(2).fill("Bearer workspace-token"),
+    );
+  });
+
   const token = createSecret("workspace");
   test.each<[string, unknown]>([
     ["answers nothing", () => undefined],

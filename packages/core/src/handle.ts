@@ -11,7 +11,7 @@ import { maxLifetimeMs, unknownLifetimeMs } from "./expiry.ts";
 import { hostProblem, normalizeHost, parseLakebaseHost } from "./host.ts";
 import { type HttpSettings, sendRequest } from "./http.ts";
 import { type ResolvedIdentity, resolveIdentity } from "./identity/resolved-identity.ts";
-import { isTokenText } from "./identity/token-answer.ts";
+import { isTokenText, jwtExpiry } from "./identity/token-answer.ts";
 import type { PoolScope } from "./options.ts";
 import { createSecret, isSecret, type Secret } from "./secret.ts";
 import type { Target } from "./target.ts";
@@ -95,13 +95,16 @@ export interface HandleParts {
   readonly emit: (event: LakebaseEventBody) => void;
 }
 
+/** A workspace token, and when it ends by its issuer's word or its own; wall-clock milliseconds. */
+type Bearer = WorkspaceToken & { readonly endsAt: number | undefined };
+
 /** How long after the refusal of a new token logins fail at once: a role that does not exist must not cause a storm. */
 const refusalHoldMs = 15_000;
 
 /** The working half of a handle: its caches and the calls that fill them. Loaded with the first login. */
 export class Handle {
   readonly #parts: HandleParts;
-  readonly #workspaceTokens: TokenCache<WorkspaceToken>;
+  readonly #workspaceTokens: TokenCache<Bearer>;
   readonly #credentials: TokenCache<Secret>;
   readonly #hosts: TokenCache<TargetHosts>;
   readonly #user: TokenCache<string>;
@@ -399,29 +402,32 @@ export class Handle {
       now: this.#parts.clock.now,
       request: (purpose, request) => sendRequest(request, { purpose, signal, holdProcess: !background }, http),
     });
-    const { token, headers, lifetimeMs = unknownLifetimeMs } = Object(answer) as Partial<WorkspaceToken>;
-    if (!isSecret(token) || !isTokenText(token.reveal()) || Number.isNaN(lifetimeMs)) {
+    const { token, headers, lifetimeMs } = Object(answer) as Partial<WorkspaceToken>;
+    if (!isSecret(token) || !isTokenText(token.reveal()) || Number.isNaN(lifetimeMs ?? 0)) {
       throw new LakebaseError(
         "ERR_LAKEBASE_UNAUTHENTICATED",
         `the identity ${auth.kind} answered no usable token for ${workspaceHost}`,
       );
     }
-    const bounded = Math.min(lifetimeMs, maxLifetimeMs);
-    return { value: { token, headers }, lifetimeMs: bounded, expiresAt: requestedAt + bounded };
+    const bounded = Math.min(lifetimeMs ?? unknownLifetimeMs, maxLifetimeMs);
+    const endsAt = lifetimeMs === undefined ? jwtExpiry(token.reveal()) : requestedAt + lifetimeMs;
+    return { value: { token, headers, endsAt }, lifetimeMs: bounded, expiresAt: requestedAt + bounded };
   }
 
   /** A REST call with the workspace token; a token that is refused is replaced once. */
   #caller({ signal, background }: MintContext): WorkspaceCall {
-    return async (purpose, { method, path, body }) => {
+    return async (purpose, { method, path, body, young = false }) => {
       const http = await this.#httpSettings();
-      const wait: TokenWait = { signal, background };
+      const wait: TokenWait = { signal, background, young };
       const request = {
         method,
         url: `${this.#asker.workspaceHost}${path}`,
         ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
       };
-      const send = ({ cached }: TokenGrant<WorkspaceToken>) =>
-        sendRequest(authorize(request, cached.value), { purpose, signal, holdProcess: !background }, http);
+      const send = async ({ cached: { value } }: TokenGrant<Bearer>) => ({
+        ...(await sendRequest(authorize(request, value), { purpose, signal, holdProcess: !background }, http)),
+        bearerEndsAt: value.endsAt,
+      });
       const first = await this.#workspaceTokens.get(wait);
       try {
         return await send(first);
@@ -429,7 +435,7 @@ export class Handle {
         const refused = error instanceof LakebaseError && error.code === "ERR_LAKEBASE_UNAUTHENTICATED";
         if (!refused || !first.fromCache) throw error;
         this.#workspaceTokens.invalidate((value) => value === first.cached.value);
-        return send(await this.#workspaceTokens.get(wait));
+        return await send(await this.#workspaceTokens.get(wait));
       }
     };
   }

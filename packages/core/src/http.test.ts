@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -54,6 +57,29 @@ describe("sendRequest", () => {
       "manual",
       { accept: "application/json", "user-agent": "acme x-lakebase/0", authorization: `Bearer ${canary}` },
     ]);
+  });
+
+  test.each([
+    ["a host of the network", "http://metadata.example/", true],
+    ["an address of the network", "http://10.0.0.1/", true],
+    ["a look-alike of the metadata service", "http://169.254.169.254.example/", true],
+    ["loopback, unless it is asked for", "http://127.0.0.1:1/", false],
+  ])("does not speak plain HTTP with %s", async (_name, address, plainHttp) => {
+    const request: WorkspaceRequest = { method: "GET", url: address, ...(plainHttp ? { plainHttp: true } : {}) };
+    expect(await refusal(() => Promise.reject(new Error("was sent")), request)).toMatchObject({
+      code: "ERR_LAKEBASE_TLS",
+    });
+  });
+
+  test("speaks plain HTTP with a metadata service, past an injected fetch", async () => {
+    const server = createServer((_request, response) => response.end('{"access_token":"t"}'));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const throughProxy = () => Promise.reject(new Error("went through the proxy"));
+    const answer = await send(throughProxy, { method: "GET", url: `http://127.0.0.1:${port}/`, plainHttp: true });
+    server.close();
+    expect(answer.json).toEqual({ access_token: "t" });
   });
 
   test.each(["http://acme.example/", "ftp://acme.example/", "file:///etc/passwd"])(

@@ -60,6 +60,8 @@ export interface TokenWait {
   readonly signal: AbortSignal;
   /** The caller can do without: one try is enough, and the process is not held. */
   readonly background?: boolean;
+  /** What the caller gets with the token ends with it: past half of its life a new one is worth a short wait. */
+  readonly young?: boolean;
 }
 
 type RefreshReason = Extract<LakebaseEventBody, { type: "refresh" }>["reason"];
@@ -122,16 +124,17 @@ export class TokenCache<Value> {
     const current = this.#current;
     const phase = current ? phaseOf(current.plan, this.#now()) : "expired";
     if (!current || phase === "expired") return this.#fetch(wait);
-    if (phase === "fresh") return { cached: current, fromCache: true };
+    const tooOld = wait.young === true && remainingMs(current.plan, this.#now()) < current.plan.lifetimeMs / 2;
+    if (phase === "fresh" && !tooOld) return { cached: current, fromCache: true };
 
-    if (!this.#staleTold) {
+    if (phase !== "fresh" && !this.#staleTold) {
       this.#staleTold = true;
       this.#emit({ type: "stale", expiresAt: current.expiresAt });
       // A listener may do anything, also close the handle.
       this.#throwIfClosed();
     }
     if (!this.#flight && this.#spacingMs(false) <= 0) this.#start("stale", true);
-    if (phase === "stale" || !this.#flight) return { cached: current, fromCache: true };
+    if ((phase === "stale" && !tooOld) || !this.#flight) return { cached: current, fromCache: true };
     return this.#waitBriefly(current, this.#flight, wait);
   }
 

@@ -1,6 +1,6 @@
 import { LakebaseError } from "./errors.ts";
 import { lifetimeFrom } from "./expiry.ts";
-import { isTokenText } from "./identity/token-answer.ts";
+import { isTokenText, jwtExpiry } from "./identity/token-answer.ts";
 import type { Claim } from "./options.ts";
 import { createSecret, type Secret } from "./secret.ts";
 import type { Target } from "./target.ts";
@@ -9,8 +9,14 @@ import type { WorkspaceRequest, WorkspaceResponse, WorkspaceToken } from "./work
 /** One REST call to the workspace: the address is completed, the bearer is put on. */
 export type WorkspaceCall = (
   purpose: string,
-  call: { readonly method: "GET" | "POST"; readonly path: string; readonly body?: unknown },
-) => Promise<WorkspaceResponse>;
+  call: {
+    readonly method: "GET" | "POST";
+    readonly path: string;
+    readonly body?: unknown;
+    /** What is answered ends with the bearer, so a bearer that is half used up is replaced first where it can be. */
+    readonly young?: boolean;
+  },
+) => Promise<WorkspaceResponse & { readonly bearerEndsAt?: number | undefined }>;
 
 /** The hosts of a target, by the workspace's word. */
 export interface TargetHosts {
@@ -49,42 +55,32 @@ export async function mintCredential(
   }));
   const common = claims.length > 0 ? { claims } : {};
   const requestedAt = now();
-  const { json, serverNow } =
+  const route =
     target.kind === "endpoint"
-      ? await call("credential request", {
-          method: "POST",
+      ? {
           path: "/api/2.0/postgres/credentials",
           body: {
             endpoint: target.endpoint,
             ...(options.ttlSeconds === undefined ? {} : { ttl: `${options.ttlSeconds}s` }),
             ...common,
           },
-        })
-      : await call("credential request", {
-          method: "POST",
+        }
+      : {
           path: "/api/2.0/database/credentials",
           body: { request_id: options.requestId, instance_names: [target.instance], ...common },
-        });
+        };
+  const answer = await call("credential request", { method: "POST", young: true, ...route });
+  const { json, serverNow, bearerEndsAt = Number.POSITIVE_INFINITY } = answer;
   if (!isTokenText(json.token)) {
     throw new LakebaseError("ERR_LAKEBASE_BAD_RESPONSE", "credential request: the answer holds no usable token");
   }
   const told = json.expire_time ?? json.expiration_time;
   const stated = typeof told === "string" ? Date.parse(told) : Number.NaN;
   const expiresAt = Number.isNaN(stated) ? jwtExpiry(json.token) : stated;
-  const lifetimeMs = lifetimeFrom(expiresAt, requestedAt, serverNow);
+  // A credential is good for as long as what it was got with.
+  const lifetimeMs = Math.min(lifetimeFrom(expiresAt, requestedAt, serverNow), bearerEndsAt - requestedAt);
   const usable = expiresAt !== undefined && Number.isFinite(expiresAt) && expiresAt - requestedAt === lifetimeMs;
   return { value: createSecret(json.token), lifetimeMs, expiresAt: usable ? expiresAt : requestedAt + lifetimeMs };
-}
-
-/** The `exp` of a JWT, milliseconds. The rest of the layout of Lakebase's tokens is not documented, and not read. */
-function jwtExpiry(token: string): number | undefined {
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8"));
-    const { exp } = claims as { exp?: unknown };
-    return typeof exp === "number" ? exp * 1000 : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Asks for the hosts of a target. */

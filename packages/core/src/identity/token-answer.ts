@@ -17,3 +17,14 @@ export function tokenFromAnswer(json: Readonly<Record<string, unknown>>): Worksp
   const lifetimeMs = typeof seconds === "number" && Number.isFinite(seconds) ? seconds * 1000 : undefined;
   return { token: createSecret(json.access_token), lifetimeMs };
 }
+
+/** The `exp` of a JWT, milliseconds. The rest of the layout of Databricks' tokens is not documented, and not read. */
+export function jwtExpiry(token: string): number | undefined {
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8"));
+    const { exp } = claims as { exp?: unknown };
+    return typeof exp === "number" ? exp * 1000 : undefined;
+  } catch {
+    return undefined;
+  }
+}
