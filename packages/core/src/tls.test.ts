@@ -47,6 +47,8 @@ describe("createPostgresTls", () => {
       servername: "a.example",
       minVersion: "TLSv1.3",
     });
+    expect(tls("::1")).toMatchObject({ rejectUnauthorized: true, host: "::1" });
+    expect(tls("::1")).not.toHaveProperty("servername");
     expect(tls("a.example").secureContext).toBe(tls("b.example").secureContext);
   });
 

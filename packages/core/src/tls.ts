@@ -6,7 +6,10 @@ import { configError } from "./errors.ts";
 /** TLS options for a Postgres connection; everything that a driver passes on to `tls.connect`. */
 export interface VerifiedTls {
   readonly rejectUnauthorized: true;
-  readonly servername: string;
+  /** The name to ask for and to verify. Absent where the host is an address, for which TLS has no such word. */
+  readonly servername?: string;
+  /** The address to verify, where the host is one. */
+  readonly host?: string;
   readonly minVersion: "TLSv1.2" | "TLSv1.3";
   /** Shared by all connections of a handle: parsing the roots for each costs 60 kB and half of the time to connect. */
   readonly secureContext: SecureContext;
@@ -53,8 +56,12 @@ export async function defaultRoots(): Promise<readonly string[]> {
 export async function createPostgresTls(
   ca: readonly string[] | undefined,
   minVersion: "TLSv1.2" | "TLSv1.3",
-): Promise<(servername: string) => VerifiedTls> {
-  const [{ createSecureContext }, { X509Certificate }] = await Promise.all([import("node:tls"), import("node:crypto")]);
+): Promise<(host: string) => VerifiedTls> {
+  const [{ createSecureContext }, { X509Certificate }, { isIP }] = await Promise.all([
+    import("node:tls"),
+    import("node:crypto"),
+    import("node:net"),
+  ]);
   let secureContext: SecureContext;
   try {
     // OpenSSL passes over what it cannot read, and would then trust nobody without saying why.
@@ -70,5 +77,10 @@ export async function createPostgresTls(
       },
     ]);
   }
-  return (servername) => ({ rejectUnauthorized: true, servername, minVersion, secureContext });
+  return (host) => ({
+    rejectUnauthorized: true,
+    ...(isIP(host) ? { host } : { servername: host }),
+    minVersion,
+    secureContext,
+  });
 }
