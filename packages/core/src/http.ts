@@ -23,7 +23,8 @@ export interface HttpCall {
   readonly holdProcess: boolean;
 }
 
-interface RawResponse {
+/** An answer as it came, whatever its status. */
+export interface RawResponse {
   readonly status: number;
   readonly header: (name: string) => string | undefined;
   readonly body: string;
@@ -43,8 +44,21 @@ export async function sendRequest(
   call: HttpCall,
   settings: HttpSettings,
 ): Promise<WorkspaceResponse> {
+  return readJson(await sendForAnswer(request, call, settings), request, call, settings);
+}
+
+/**
+ * {@link sendRequest} for those who read the answer themselves, refusals included.
+ *
+ * @throws LakebaseError of the class of the failure where there is no answer.
+ */
+export async function sendForAnswer(
+  request: WorkspaceRequest,
+  call: HttpCall,
+  settings: HttpSettings,
+): Promise<RawResponse> {
   const url = new URL(request.url);
-  const where = `${call.purpose} to ${url.host}`;
+  const where = placeOf(request, call);
   if (url.protocol !== "https:" && !(request.plainHttp && isMetadataService(url))) {
     throw new LakebaseError(
       "ERR_LAKEBASE_TLS",
@@ -60,7 +74,7 @@ export async function sendRequest(
     ...(request.body === undefined ? {} : { "content-length": String(Buffer.byteLength(request.body)) }),
   };
   try {
-    return readJson(await send(url, { ...request, headers }, call, settings), where, settings);
+    return await send(url, { ...request, headers }, call, settings);
   } catch (error) {
     if (error instanceof LakebaseError) throw error;
     if (call.signal.aborted) throw call.signal.reason;
@@ -133,9 +147,12 @@ const sendByFetch: Send = async (url, request, call, settings) => {
     if (size > maxBodyBytes) throw tooLarge(call.purpose);
     chunks.push(chunk);
   }
+  const header = (name: string) => response.headers.get(name) ?? undefined;
+  // What only looks like an answer fails here, as one that could not be got.
+  header("date");
   return {
     status: response.status,
-    header: (name) => response.headers.get(name) ?? undefined,
+    header,
     body: Buffer.concat(chunks).toString("utf8"),
   };
 };
@@ -191,7 +208,22 @@ function classOfStatus(status: number): { code: LakebaseErrorCode; retryable: bo
   return { code: "ERR_LAKEBASE_BAD_RESPONSE", retryable: false, hint: "an answer that is not expected" };
 }
 
-function readJson(response: RawResponse, where: string, settings: HttpSettings): WorkspaceResponse {
+function placeOf({ url }: WorkspaceRequest, { purpose }: HttpCall): string {
+  return `${purpose} to ${new URL(url).host}`;
+}
+
+/**
+ * Reads an answer of {@link sendForAnswer}.
+ *
+ * @throws LakebaseError of the class of its status, or `ERR_LAKEBASE_BAD_RESPONSE` when it is not JSON.
+ */
+export function readJson(
+  response: RawResponse,
+  request: WorkspaceRequest,
+  call: HttpCall,
+  settings: HttpSettings,
+): WorkspaceResponse {
+  const where = placeOf(request, call);
   const serverNow = parseHttpDate(response.header("date"));
   let json: unknown;
   try {
