@@ -1,12 +1,15 @@
 /**
  * Every code that a {@link LakebaseError} can carry. Each has a heading in `docs/errors.md`.
- * Errors of Postgres itself are never wrapped in one of these: they reach you with their own SQLSTATE.
+ * Errors of Postgres itself are not wrapped in one of these: they reach you with their own SQLSTATE. The one exception is
+ * `ERR_LAKEBASE_MISSING_ROLE`, of `createLakebaseUsers()` only.
  */
 export type LakebaseErrorCode =
   | "ERR_LAKEBASE_CONFIG"
   | "ERR_LAKEBASE_HOST_REFUSED"
   | "ERR_LAKEBASE_UNAUTHENTICATED"
   | "ERR_LAKEBASE_PERMISSION_DENIED"
+  | "ERR_LAKEBASE_MISSING_SCOPE"
+  | "ERR_LAKEBASE_MISSING_ROLE"
   | "ERR_LAKEBASE_NOT_FOUND"
   | "ERR_LAKEBASE_BAD_REQUEST"
   | "ERR_LAKEBASE_RATE_LIMITED"
@@ -15,6 +18,7 @@ export type LakebaseErrorCode =
   | "ERR_LAKEBASE_TLS"
   | "ERR_LAKEBASE_TIMEOUT"
   | "ERR_LAKEBASE_LOGIN_REJECTED"
+  | "ERR_LAKEBASE_TOO_MANY_USERS"
   | "ERR_LAKEBASE_ABORTED"
   | "ERR_LAKEBASE_CLOSED"
   | "ERR_LAKEBASE_DRIVER";

@@ -111,6 +111,26 @@ describe("sendRequest", () => {
     expect(inspect(error)).not.toContain("prose");
   });
 
+  test.each<[string, Response]>([
+    ["Databricks' words", json({ message: `Provided OAuth token does not have required scopes: ${canary}` }, 403)],
+    ["the word of RFC 6750", json({ error: "insufficient_scope" }, 403)],
+    ["its header", json({}, 403, { "www-authenticate": 'Bearer error="insufficient_scope"' })],
+  ])("knows a token without the scope by %s", async (_name, answer) => {
+    const error = await refusal(() => answer.clone());
+    expect(error).toMatchObject({ code: "ERR_LAKEBASE_MISSING_SCOPE", retryable: false });
+    expect((error as Error).message).toMatch(/without the scope `postgres`.*sign in again.*HTTP 403/);
+    expect(inspect(error)).not.toContain(canary);
+  });
+
+  test("names the scope that tells who somebody is", async () => {
+    const answer = () => json({ error: "insufficient_scope" }, 403);
+    const error = await refusal(answer, {
+      ...post,
+      url: "https://acme.cloud.databricks.com/api/2.0/preview/scim/v2/Me",
+    });
+    expect((error as Error).message).toContain("`iam.current-user:read`");
+  });
+
   test.each([301, 302, 307, 308])("follows no redirect (%i)", async (status) => {
     const error = await refusal(() => new Response(null, { status, headers: { location: "https://evil.example/" } }));
     expect(error).toMatchObject({ code: "ERR_LAKEBASE_BAD_RESPONSE", retryable: false });

@@ -208,6 +208,26 @@ function classOfStatus(status: number): { code: LakebaseErrorCode; retryable: bo
   return { code: "ERR_LAKEBASE_BAD_RESPONSE", retryable: false, hint: "an answer that is not expected" };
 }
 
+/**
+ * Whether a token was refused for what it may not do, rather than its owner: in Databricks' words (as quoted in
+ * https://github.com/databrickslabs/ontos/pull/288) or in those of RFC 6750 section 3.1. The words are looked for, never quoted.
+ */
+function lacksScope({ status, header }: RawResponse, json: unknown): boolean {
+  const { message, error } = Object(json) as Record<string, unknown>;
+  const words = [message, error, header("www-authenticate")].filter((word) => typeof word === "string").join(" ");
+  return status === 403 && /does not have required scope|insufficient_scope/i.test(words);
+}
+
+/** Scopes as the user authorization of Databricks Apps names them: https://github.com/databricks/appkit/issues/515 */
+function missingScope({ url }: WorkspaceRequest): ReturnType<typeof classOfStatus> {
+  const scope = url.includes("/scim/") ? "iam.current-user:read" : "postgres";
+  return {
+    code: "ERR_LAKEBASE_MISSING_SCOPE",
+    retryable: false,
+    hint: `the token was given without the scope \`${scope}\`; add it to the user authorization of the app, or to the OAuth client, and sign in again: tokens keep the scopes that they were given with`,
+  };
+}
+
 function placeOf({ url }: WorkspaceRequest, { purpose }: HttpCall): string {
   return `${purpose} to ${new URL(url).host}`;
 }
@@ -232,7 +252,9 @@ export function readJson(
     json = undefined;
   }
   if (response.status < 200 || response.status > 299) {
-    const { code, retryable, hint } = classOfStatus(response.status);
+    const { code, retryable, hint } = lacksScope(response, json)
+      ? missingScope(request)
+      : classOfStatus(response.status);
     const retryAfterMs = parseRetryAfter(response.header("retry-after"), serverNow ?? settings.clock.now());
     const told = errorWord(json);
     throw new LakebaseError(code, `${where} failed: ${hint} (HTTP ${response.status}${told ? `, ${told}` : ""})`, {
