@@ -18,6 +18,7 @@ export interface ResolvedConfig {
   readonly port: number;
   readonly identity: Identity;
   readonly workspaceHost: string | undefined;
+  readonly workspaceId: string | undefined;
   readonly workspaceCa: CertificateSource | undefined;
   readonly ssl: PostgresTls;
   readonly trustedHosts: ReadonlySet<string>;
@@ -67,6 +68,7 @@ export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
     port: target.port,
     identity: identity.identity,
     workspaceHost: identity.workspaceHost,
+    workspaceId: identity.workspaceId,
     workspaceCa: identity.workspaceCa,
     ssl,
     trustedHosts,

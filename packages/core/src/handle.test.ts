@@ -303,6 +303,27 @@ describe("the workspace", () => {
     expect(handle.health().token?.remainingMs).toBe(60 * minute);
   });
 
+  test.each<[string, LakebaseOptions]>([
+    ["option", { workspaceId: "7" }],
+    [
+      "environment",
+      {
+        workspaceHost: undefined,
+        auth: undefined,
+        env: {
+          DATABRICKS_HOST: "acme.cloud.databricks.com",
+          DATABRICKS_TOKEN: "dapi00",
+          DATABRICKS_WORKSPACE_ID: "7",
+        },
+      },
+    ],
+  ])("is told which of the workspaces of its host is meant, by %s", async (_name, options) => {
+    const { connect, requests } = setUp(options);
+    expect((await connect().now()).error).toBeUndefined();
+    const told = requests.filter(({ path }) => path.startsWith("/api/"));
+    expect(new Set(told.map(({ headers }) => headers.get("x-databricks-workspace-id")))).toEqual(new Set(["7"]));
+  });
+
   test("is asked with the old workspace token when there is no new one, for as long as that lives", async () => {
     const { connect, clock, calls, handle, answers } = setUp();
     await connect().now();

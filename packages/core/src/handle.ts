@@ -418,11 +418,16 @@ export class Handle {
   #caller({ signal, background }: MintContext): WorkspaceCall {
     return async (purpose, { method, path, body, young = false }) => {
       const http = await this.#httpSettings();
+      const { workspaceId } = this.#parts.config;
       const wait: TokenWait = { signal, background, young };
       const request = {
         method,
         url: `${this.#asker.workspaceHost}${path}`,
-        ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+        headers: {
+          ...(workspaceId === undefined ? {} : { "x-databricks-workspace-id": workspaceId }),
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       };
       const send = async ({ cached: { value } }: TokenGrant<Bearer>) => ({
         ...(await sendRequest(authorize(request, value), { purpose, signal, holdProcess: !background }, http)),

@@ -51,6 +51,8 @@ export interface LakebaseOptions extends PoolScope {
   password?: string | (() => string | Promise<string>) | undefined;
   /** `https://…` of the workspace. Environment: `DATABRICKS_HOST`. */
   workspaceHost?: string | undefined;
+  /** Sent as `X-Databricks-Workspace-Id`, for a host that several workspaces share. Environment: `DATABRICKS_WORKSPACE_ID`. */
+  workspaceId?: string | undefined;
   /** PEM certificates trusted for the workspace API, beside Node's own roots. Environment: `LAKEBASE_WORKSPACE_CA` (a path). */
   workspaceCa?: string | undefined;
 
@@ -74,7 +76,7 @@ const scopeKeys = ["database", "applicationName", "access", "connectTimeoutMs"] 
 /** Options that name the target: any of them shuts out the whole group's environment. */
 export const targetKeys = ["endpoint", "instance", "host", "hostAddress", "port", "connectionString"] as const;
 /** Options that name the identity: any of them shuts out the whole group's environment. */
-export const identityKeys = ["auth", "user", "password", "workspaceHost", "workspaceCa"] as const;
+export const identityKeys = ["auth", "user", "password", "workspaceHost", "workspaceId", "workspaceCa"] as const;
 const otherKeys = ["ssl", "trustedHosts", "credential", "onEvent", "env", "fetch", "clock"] as const;
 
 /** Names of the options that a pool on an existing handle may have. */

@@ -26,6 +26,7 @@ export interface IdentityGroup {
   readonly fromOptions: boolean;
   readonly identity: Identity;
   readonly workspaceHost: string | undefined;
+  readonly workspaceId: string | undefined;
   readonly workspaceCa: CertificateSource | undefined;
   /** Settings that were found and are not used. */
   readonly ignored: readonly { readonly setting: string; readonly reason: string }[];
@@ -67,6 +68,7 @@ export function readIdentity(reader: ConfigReader, target: TargetGroup): Identit
     fromOptions,
     ignored,
     workspaceHost,
+    workspaceId: (reader.option("workspaceId") ?? variable("DATABRICKS_WORKSPACE_ID", "workspaceId"))?.value,
     workspaceCa: readCertificateSource(workspaceCa, reader),
   };
   if (password === undefined) {
