@@ -1,7 +1,7 @@
 import type { Clock } from "./clock.ts";
 import { type CertificateSource, type PostgresTls, readPostgresTls } from "./config/certificates.ts";
 import { checkHost, readTrustedHosts } from "./config/host-guard.ts";
-import { type Identity, type IdentityGroup, readIdentity } from "./config/identity-group.ts";
+import { type EnvironmentVariables, type Identity, type IdentityGroup, readIdentity } from "./config/identity-group.ts";
 import { ConfigReader } from "./config/reader.ts";
 import { type ResolvedScope, readScope } from "./config/scope.ts";
 import { readTarget, type TargetGroup } from "./config/target-group.ts";
@@ -31,6 +31,8 @@ export interface ResolvedConfig {
   readonly clock: Clock | undefined;
   /** Of which groups the environment was not read; `config/missing.ts` says so when something is not there. */
   readonly fromOptions: { readonly target: boolean; readonly identity: boolean };
+  /** A variable of the environment, as it is now; for identities that were told to read there. */
+  readonly variable: EnvironmentVariables;
   readonly ignored: IdentityGroup["ignored"];
 }
 
@@ -79,6 +81,7 @@ export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
     fetch: options.fetch,
     clock: options.clock,
     fromOptions: { target: target.fromOptions, identity: identity.fromOptions },
+    variable: (name: string) => reader.environment[name]?.trim() || undefined,
     ignored: identity.ignored,
   });
 }

@@ -399,6 +399,7 @@ export class Handle {
       workspaceHost,
       signal,
       forced,
+      variable: this.#parts.config.variable,
       now: this.#parts.clock.now,
       request: (purpose, request) => sendRequest(request, { purpose, signal, holdProcess: !background }, http),
     });

@@ -2,6 +2,7 @@ import type { FullClock } from "./clock.ts";
 import { errorChain } from "./error-chain.ts";
 import { LakebaseError, type LakebaseErrorCode } from "./errors.ts";
 import { parseHttpDate, parseRetryAfter } from "./expiry.ts";
+import { oauthRefusal } from "./identity/oauth-refusals.ts";
 import { defaultRoots } from "./tls.ts";
 import type { WorkspaceRequest, WorkspaceResponse } from "./workspace-auth.ts";
 
@@ -159,7 +160,7 @@ const sendByFetch: Send = async (url, request, call, settings) => {
 
 /** Where a cloud's metadata service answers: on the link, or through a local agent. Nothing there leaves the machine. */
 function isMetadataService({ protocol, hostname }: URL): boolean {
-  return protocol === "http:" && ["169.254.169.254", "127.0.0.1", "localhost", "[::1]"].includes(hostname);
+  return protocol === "http:" && /^(?:169\.254\.\d+\.\d+|127\.0\.0\.1|localhost|\[::1\])$/.test(hostname);
 }
 
 function headerText(value: string | string[] | undefined): string | undefined {
@@ -245,6 +246,10 @@ export function readJson(
 ): WorkspaceResponse {
   const where = placeOf(request, call);
   const serverNow = parseHttpDate(response.header("date"));
+  const location = response.header("location");
+  if (request.redirect && response.status >= 300 && response.status < 400 && location !== undefined) {
+    return { json: {}, serverNow, location };
+  }
   let json: unknown;
   try {
     json = JSON.parse(response.body);
@@ -254,13 +259,18 @@ export function readJson(
   if (response.status < 200 || response.status > 299) {
     const { code, retryable, hint } = lacksScope(response, json)
       ? missingScope(request)
-      : classOfStatus(response.status);
+      : (oauthRefusal(response.status, json) ?? classOfStatus(response.status));
     const retryAfterMs = parseRetryAfter(response.header("retry-after"), serverNow ?? settings.clock.now());
     const told = errorWord(json);
-    throw new LakebaseError(code, `${where} failed: ${hint} (HTTP ${response.status}${told ? `, ${told}` : ""})`, {
-      retryable,
-      retryAfterMs: retryable ? retryAfterMs : undefined,
-    });
+    const advice = retryable ? undefined : request.advice?.(told ?? "", Object(json));
+    throw new LakebaseError(
+      code,
+      `${where} failed: ${advice ?? hint} (HTTP ${response.status}${told ? `, ${told}` : ""})`,
+      {
+        retryable,
+        retryAfterMs: retryable ? retryAfterMs : undefined,
+      },
+    );
   }
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw new LakebaseError(

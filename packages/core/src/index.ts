@@ -14,7 +14,17 @@ export type { ConnectionSettings, Credential, LakebaseHealth } from "./handle.ts
 export { isLakebaseHost, type LakebaseHost, parseLakebaseHost } from "./host.ts";
 export { accessToken } from "./identity/access-token.ts";
 export { type ClientCredentialsOptions, clientCredentials } from "./identity/client-credentials.ts";
+export type { OAuthDiscoveryOptions } from "./identity/oauth-endpoints.ts";
+export {
+  type EnvironmentOidcOptions,
+  environmentOidc,
+  type FileOidcOptions,
+  fileOidc,
+  type GithubOidcOptions,
+  githubOidc,
+} from "./identity/oidc.ts";
 export { personalAccessToken } from "./identity/personal-access-token.ts";
+export { type FederationOptions, type TokenExchangeOptions, tokenExchange } from "./identity/token-exchange.ts";
 export { createLakebase, type Lakebase } from "./lakebase.ts";
 export { isLoginRejected } from "./login-errors.ts";
 export type { Claim, LakebaseOptions, PoolScope } from "./options.ts";

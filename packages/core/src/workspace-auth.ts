@@ -15,14 +15,23 @@ export interface WorkspaceRequest {
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** For the metadata service of a cloud only, which speaks plain HTTP on 169.254.169.254 or on loopback. */
+  /** For the metadata service of a cloud only, which speaks plain HTTP on its own link (169.254.0.0/16) or on loopback. */
   readonly plainHttp?: true;
+  /** Answers a redirect by its `location` instead of failing. It is never followed. */
+  readonly redirect?: "answer";
+  /**
+   * The next step after a refusal, where it can be told better than for all: by the word of the server's answer ("" where
+   * it has none) and its JSON, of which nothing may be quoted.
+   */
+  readonly advice?: (word: string, json: Readonly<Record<string, unknown>>) => string | undefined;
 }
 
 export interface WorkspaceResponse {
   readonly json: Readonly<Record<string, unknown>>;
   /** The server's clock by its `Date` header, milliseconds. */
   readonly serverNow: number | undefined;
+  /** Where a redirect leads, when one was asked for. */
+  readonly location?: string | undefined;
 }
 
 /** What an identity may use while it fetches a token. */
@@ -35,6 +44,11 @@ export interface WorkspaceAuthContext {
    */
   request(purpose: string, request: WorkspaceRequest): Promise<WorkspaceResponse>;
   readonly signal: AbortSignal;
+  /**
+   * A variable of the handle's environment (`env`, or else the process's), as it is now. For what an identity was told to
+   * read there; which identity it is, and of whom, is settled without it.
+   */
+  variable(name: string): string | undefined;
   /** The workspace refused the last token: an issuer with a cache of its own must not answer from it. */
   readonly forced: boolean;
   /** Wall clock, milliseconds. */

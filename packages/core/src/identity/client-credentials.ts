@@ -1,10 +1,11 @@
 import type { Secret } from "../secret.ts";
 import type { WorkspaceAuth } from "../workspace-auth.ts";
 import { lazyAuth } from "./lazy-auth.ts";
+import type { OAuthDiscoveryOptions } from "./oauth-endpoints.ts";
 import { requireSecret } from "./required-secret.ts";
 
 /** Options of {@link clientCredentials}. */
-export interface ClientCredentialsOptions {
+export interface ClientCredentialsOptions extends OAuthDiscoveryOptions {
   /** The application id of the service principal; it is also its Postgres user. */
   clientId: string;
   /** An OAuth secret of the service principal. */
@@ -33,7 +34,7 @@ export function clientCredentials(options: ClientCredentialsOptions): WorkspaceA
   const clientSecret = requireSecret(options?.clientSecret, "auth: clientCredentials.clientSecret");
   return lazyAuth(
     "client-credentials",
-    () => import("./client-credentials-flow.ts").then((module) => module.createFlow(clientId, clientSecret)),
+    () => import("./client-credentials-flow.ts").then((module) => module.createFlow(clientId, clientSecret, options)),
     clientId.reveal(),
   );
 }

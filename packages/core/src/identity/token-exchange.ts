@@ -1,0 +1,58 @@
+import { configError } from "../errors.ts";
+import type { Secret } from "../secret.ts";
+import type { WorkspaceAuth } from "../workspace-auth.ts";
+import { type AuthFlow, lazyAuth } from "./lazy-auth.ts";
+import type { OAuthDiscoveryOptions } from "./oauth-endpoints.ts";
+import { requireSecret } from "./required-secret.ts";
+
+/** What every way of token federation can be told. */
+export interface FederationOptions extends OAuthDiscoveryOptions {
+  /**
+   * Application id of the service principal whose federation policy takes the token; it is also the Postgres user. Left
+   * out, the account's policy says who it is. `undefined` is refused: it must not make somebody else of you.
+   */
+  clientId?: string;
+}
+
+/** Options of {@link tokenExchange}. */
+export interface TokenExchangeOptions extends FederationOptions {
+  /** Answers a JWT of your identity provider. Asked anew for every exchange, about once an hour. */
+  subjectToken: () => string | Secret | Promise<string | Secret>;
+}
+
+/**
+ * Token federation: a JWT of your own identity provider becomes a workspace token (RFC 8693), so that no Databricks secret
+ * is kept anywhere. Databricks trusts the provider by a federation policy.
+ *
+ * @throws LakebaseError `ERR_LAKEBASE_CONFIG` when `subjectToken` is no function, or `clientId` is given and empty.
+ * @see https://docs.databricks.com/aws/en/dev-tools/auth/oauth-federation
+ * @example
+ * ```ts
+ * import { createLakebase, tokenExchange } from "@x/lakebase-core";
+ *
+ * export const connect = (clientId: string, currentToken: () => Promise<string>) =>
+ *   createLakebase({
+ *     endpoint: "projects/shop/branches/production/endpoints/primary",
+ *     workspaceHost: "https://acme.cloud.databricks.com",
+ *     auth: tokenExchange({ clientId, subjectToken: currentToken }),
+ *   });
+ * ```
+ */
+export function tokenExchange(options: TokenExchangeOptions): WorkspaceAuth {
+  if (typeof options?.subjectToken !== "function") {
+    throw configError([
+      { option: "auth: tokenExchange.subjectToken", message: "must be a function that answers a JWT" },
+    ]);
+  }
+  return federation("token-exchange", options, () => import("./token-exchange-flow.ts"));
+}
+
+/** An identity by token federation; what is given as `clientId` is also its user. */
+export function federation<Options extends FederationOptions>(
+  kind: string,
+  options: Options,
+  load: () => Promise<{ createFlow(options: Options): AuthFlow }>,
+): WorkspaceAuth {
+  const user = "clientId" in options ? requireSecret(options.clientId, `auth: ${kind}.clientId`).reveal() : undefined;
+  return lazyAuth(kind, async () => (await load()).createFlow(options), user);
+}
