@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { type LakebasePool, lakebasePool } from "@x/lakebase-core/pg";
 import { type LocalLakebase, startLocalLakebase } from "@x/lakebase-local";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 
 let local: LocalLakebase;
 let pool: LakebasePool;
@@ -64,4 +64,12 @@ test("a client tells once that the server has ended its session while a statemen
   while (!ended) await setImmediate();
   expect(told).toEqual(["57P01"]);
   held.release();
+});
+
+test("a login by direct TLS, which libpq's variable asks for, is one", async () => {
+  vi.stubEnv("PGSSLNEGOTIATION", "direct");
+  const client = await pool.connect();
+  vi.unstubAllEnvs();
+  expect((await client.query("select 1 as one")).rows).toEqual([{ one: 1 }]);
+  client.release();
 });

@@ -23,6 +23,8 @@ export interface ClientInside {
   host: string;
   port: number;
   ssl: object;
+  /** `direct`: TLS without asking for it first. Older ones do not know it. */
+  sslNegotiation?: string;
 }
 
 export type ConnectionInside = pg.Connection & { stream: Socket };
@@ -98,7 +100,8 @@ function prepare(client: DiallingClient, settings: ConnectionSettings, socket: S
   inside.connectionParameters.password = password;
   const Connection = pg.Connection as unknown as ConnectionConstructor;
   discard(inside.connection);
-  const connection = new Connection({ ...client.connectionConfig, ssl, stream: socket });
+  const { sslNegotiation } = inside;
+  const connection = new Connection({ ...client.connectionConfig, ssl, sslNegotiation, stream: socket });
   for (const [name, listener] of client.foreignListeners) connection.on(name, listener);
   inside.connection = connection;
   return connection;

@@ -20,6 +20,8 @@ test.each([
   ["database", "prisma_migrate_shadow_db_1"],
   ["application_name", "theirs"],
   ["connectionString", "postgresql://db.example.com/theirs"],
+  ["connectionString", "postgresql://someone:hunter2@db.example.com:none/theirs"],
+  ["connectionString", "postgresql://db.example.com/theirs?sslrootcert=/not/there.pem"],
   ["connectionTimeoutMillis", 1],
   ["ssl", { rejectUnauthorized: false }],
   ["stream", () => {}],

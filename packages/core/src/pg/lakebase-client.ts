@@ -59,6 +59,8 @@ export class LakebaseClient extends pg.Client {
     const { scope, handle } = binding;
     super({
       ...driver,
+      // Refused at the login. Read here, what is wrong with it would be an exception, with the password in it.
+      connectionString: undefined,
       // Placeholders: what pg would read from the environment instead must not be there. All are set before dialling.
       host: "unresolved.invalid",
       port: handle.config.port,
