@@ -21,8 +21,10 @@ const second = 1000;
 const minute = 60 * second;
 const canary = "dapi-canary-77aa";
 
-// The flow is loaded by its first use, which the clock of a test does not wait for.
-beforeAll(() => import("./identity/client-credentials-flow.ts"));
+// The flows are loaded by their first use, which the clock of a test does not wait for.
+beforeAll(() =>
+  Promise.all([import("./identity/access-token-flow.ts"), import("./identity/client-credentials-flow.ts")]),
+);
 
 function setUp(options: LakebaseOptions = {}) {
   const workspace = fakeWorkspace();

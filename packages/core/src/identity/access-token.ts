@@ -1,7 +1,10 @@
-import { configError, LakebaseError } from "../errors.ts";
-import { createSecret, isSecret, type Secret } from "../secret.ts";
+import { configError } from "../errors.ts";
+import type { Secret } from "../secret.ts";
 import type { WorkspaceAuth } from "../workspace-auth.ts";
-import { isTokenText } from "./token-answer.ts";
+import { lazyAuth } from "./lazy-auth.ts";
+
+/** Answers the workspace token that the application holds. */
+export type AccessTokenProvider = () => string | Secret | Promise<string | Secret>;
 
 /**
  * A workspace access token that your application already holds and keeps fresh. The function is called when a new
@@ -21,7 +24,7 @@ import { isTokenText } from "./token-answer.ts";
  *   });
  * ```
  */
-export function accessToken(provider: () => string | Secret | Promise<string | Secret>): WorkspaceAuth {
+export function accessToken(provider: AccessTokenProvider): WorkspaceAuth {
   if (typeof provider !== "function") {
     throw configError([
       {
@@ -30,26 +33,5 @@ export function accessToken(provider: () => string | Secret | Promise<string | S
       },
     ]);
   }
-  return {
-    kind: "access-token",
-    async getToken() {
-      let value: unknown;
-      try {
-        value = await provider();
-      } catch (error) {
-        throw new LakebaseError("ERR_LAKEBASE_UNAUTHENTICATED", "the function given to accessToken() failed", {
-          cause: error,
-          retryable: true,
-        });
-      }
-      const text = isSecret(value) ? value.reveal() : value;
-      if (!isTokenText(text)) {
-        throw new LakebaseError(
-          "ERR_LAKEBASE_UNAUTHENTICATED",
-          `the function given to accessToken() answered ${typeof text === "string" ? "a string that is not a token" : typeof text}`,
-        );
-      }
-      return { token: createSecret(text) };
-    },
-  };
+  return lazyAuth("access-token", () => import("./access-token-flow.ts").then((module) => module.createFlow(provider)));
 }
