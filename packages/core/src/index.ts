@@ -13,6 +13,13 @@ export { type LakebaseEvent, lakebaseChannelName } from "./events.ts";
 export type { ConnectionSettings, Credential, LakebaseHealth } from "./handle.ts";
 export { isLakebaseHost, type LakebaseHost, parseLakebaseHost } from "./host.ts";
 export { accessToken } from "./identity/access-token.ts";
+export {
+  type AzureClientSecretOptions,
+  type AzureManagedIdentityOptions,
+  type AzureOptions,
+  azureClientSecret,
+  azureManagedIdentity,
+} from "./identity/azure.ts";
 export { type ClientCredentialsOptions, clientCredentials } from "./identity/client-credentials.ts";
 export type { OAuthDiscoveryOptions } from "./identity/oauth-endpoints.ts";
 export {
