@@ -13,6 +13,10 @@ export interface OAuthDiscoveryOptions {
 export interface OAuthEndpoints {
   readonly tokenEndpoint: string;
   readonly authorizationEndpoint: string;
+  /** Where tokens are given back (RFC 7009), if there is such a place. */
+  readonly revocationEndpoint: string | undefined;
+  /** Whether what a browser brings back always names the issuer (RFC 9207). */
+  readonly namesIssuer: boolean;
   /** What the server calls itself, where it was asked. */
   readonly issuer: string | undefined;
   /** Sent with every workspace call where nobody says another: names the workspace of a host that several may share. */
@@ -88,7 +92,7 @@ function endpointsOf(
   root: string,
   workspaceId?: string,
 ): OAuthEndpoints {
-  const httpsOf = (name: string, fallback: string) => {
+  const httpsOf = (name: string, fallback = "") => {
     const { [name]: named = `${root}${fallback}` } = document;
     const url = typeof named === "string" && URL.canParse(named) ? new URL(named) : undefined;
     if (url?.protocol === "https:") return url.href;
@@ -100,6 +104,8 @@ function endpointsOf(
   return {
     tokenEndpoint: httpsOf("token_endpoint", "/v1/token"),
     authorizationEndpoint: httpsOf("authorization_endpoint", "/v1/authorize"),
+    revocationEndpoint: document.revocation_endpoint === undefined ? undefined : httpsOf("revocation_endpoint"),
+    namesIssuer: document.authorization_response_iss_parameter_supported === true,
     issuer: typeof document.issuer === "string" ? document.issuer : undefined,
     headers:
       workspaceId && /^[\w-]{1,100}$/.test(workspaceId) ? { "x-databricks-workspace-id": workspaceId } : undefined,
