@@ -24,6 +24,7 @@ const coreFloors: readonly (readonly string[])[] = [
   ["detect.ts", "detection-probe.ts", "http.ts", "identity/*", "tls.ts", "workspace.ts"],
   ["token-cache.ts"],
   ["driver-options.ts", "handle.ts", "lakebase.ts", "login.ts"],
+  ["users.ts", "users/*"],
   ["pg/*", "postgres-js/*"],
 ];
 /** The two lowest floors are pure: no network, no files, no time but the one they are given. */

@@ -39,15 +39,21 @@ export interface ResolvedConfig {
 /**
  * Turns options and environment into one frozen configuration.
  *
+ * @param checkForMany Given where the configuration is for many users: nothing in it may say who logs in. Adds problems of
+ * its own.
  * @throws LakebaseError `ERR_LAKEBASE_CONFIG` that lists every problem, `ERR_LAKEBASE_HOST_REFUSED` when all of them are
  * hosts that must not receive a token.
  */
-export function resolveConfig(options: LakebaseOptions): ResolvedConfig {
+export function resolveConfig(
+  options: LakebaseOptions,
+  checkForMany?: (problem: (option: string, message: string) => void) => void,
+): ResolvedConfig {
   const reader = new ConfigReader(options, options.env ?? process.env);
   for (const { option, message } of unknownOptionProblems(options, lakebaseOptionKeys)) reader.problem(option, message);
 
   const target = readTarget(reader);
-  const identity = readIdentity(reader, target);
+  const identity = readIdentity(reader, target, checkForMany !== undefined);
+  checkForMany?.((option, message) => reader.problem(option, message));
   const trustedHosts = readTrustedHosts(reader);
   if (identity.identity.kind === "oauth") checkHost(target, trustedHosts, reader);
   const scope = readScope(reader);

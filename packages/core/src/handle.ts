@@ -93,6 +93,8 @@ export interface HandleParts {
   /** The application name where neither option nor environment gives one. */
   readonly defaultName: string;
   readonly emit: (event: LakebaseEventBody) => void;
+  /** Says what the refusal of a login means, where more than the token is known of its owner. */
+  readonly explainRefusal?: ((error: unknown) => Error | undefined) | undefined;
 }
 
 /** A workspace token, and when it ends by its issuer's word or its own; wall-clock milliseconds. */
@@ -172,6 +174,12 @@ export class Handle {
   invalidate(token: string | Secret): void {
     const text = isSecret(token) ? token.reveal() : token;
     this.#credentials.invalidate((value) => value.reveal() === text);
+  }
+
+  /** The identity has a newer token than those it has answered. What an older one was refused does not count for it. */
+  renew(): void {
+    this.#workspaceTokens.renew(true);
+    this.#credentials.renew();
   }
 
   health(): LakebaseHealth {
@@ -263,6 +271,8 @@ export class Handle {
     }
     const refusal = this.#refusal;
     if (refusal && this.#parts.clock.monotonic() < refusal.until) {
+      const explained = this.#parts.explainRefusal?.(refusal.cause);
+      if (explained) throw explained;
       throw new LakebaseError(
         "ERR_LAKEBASE_LOGIN_REJECTED",
         `${this.#parts.label}: Postgres refused a new token a moment ago, so no login is tried for another ${Math.ceil((refusal.until - this.#parts.clock.monotonic()) / 1000)} s. Is there a Postgres role for this identity (databricks_create_role), and is the endpoint in this workspace?`,
@@ -321,6 +331,12 @@ export class Handle {
       );
     }
     return name;
+  }
+
+  /** Who the identity is, by the workspace's word. */
+  async whoAmI(signal: AbortSignal): Promise<string> {
+    await this.#settle();
+    return (await this.#user.get({ signal })).cached.value;
   }
 
   async #userName(signal: AbortSignal): Promise<string> {
@@ -403,7 +419,7 @@ export class Handle {
       now: this.#parts.clock.now,
       request: (purpose, request) => sendRequest(request, { purpose, signal, holdProcess: !background }, http),
     });
-    const { token, headers, lifetimeMs } = Object(answer) as Partial<WorkspaceToken>;
+    const { token, headers, lifetimeMs, cached } = Object(answer) as Partial<WorkspaceToken>;
     if (!isSecret(token) || !isTokenText(token.reveal()) || Number.isNaN(lifetimeMs ?? 0)) {
       throw new LakebaseError(
         "ERR_LAKEBASE_UNAUTHENTICATED",
@@ -412,7 +428,7 @@ export class Handle {
     }
     const bounded = Math.min(lifetimeMs ?? unknownLifetimeMs, maxLifetimeMs);
     const endsAt = lifetimeMs === undefined ? jwtExpiry(token.reveal()) : requestedAt + lifetimeMs;
-    return { value: { token, headers, endsAt }, lifetimeMs: bounded, expiresAt: requestedAt + bounded };
+    return { value: { token, headers, endsAt, cached }, lifetimeMs: bounded, expiresAt: requestedAt + bounded };
   }
 
   /** A REST call with the workspace token; a token that is refused is replaced once. */
@@ -439,7 +455,7 @@ export class Handle {
         return await send(first);
       } catch (error) {
         const refused = error instanceof LakebaseError && error.code === "ERR_LAKEBASE_UNAUTHENTICATED";
-        if (!refused || !first.fromCache) throw error;
+        if (!refused || !(first.fromCache || first.cached.value.cached)) throw error;
         this.#workspaceTokens.invalidate((value) => value === first.cached.value);
         return await send(await this.#workspaceTokens.get(wait));
       }

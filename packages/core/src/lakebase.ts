@@ -9,6 +9,7 @@ import type { LakebaseOptions, PoolScope } from "./options.ts";
 import type { Secret } from "./secret.ts";
 import { targetLabel } from "./target.ts";
 import { packageVersion } from "./version.ts";
+import type { WorkspaceAuth } from "./workspace-auth.ts";
 
 /** One identity, one target, one token cache. Several pools may share it. */
 export interface Lakebase extends AsyncDisposable {
@@ -44,6 +45,10 @@ export interface HandleInternals {
   /** See `login.ts`. */
   logIn<T>(scope: ResolvedScope, timeoutMs: number, signal: AbortSignal, dial: Dial<T>): Promise<T>;
   emit(event: LakebaseEventBody): void;
+  /** Who the identity is, by the workspace's word and no other. */
+  whoAmI(signal: AbortSignal): Promise<string>;
+  /** See `Handle.renew()`. */
+  renew(): void;
 }
 
 /**
@@ -92,6 +97,16 @@ export function createHandle(options: LakebaseOptions, adapter: string): Lakebas
   return new LazyLakebase(resolveConfig(options), nameOfAdapter(adapter));
 }
 
+/** A handle for one of many identities: everything is decided but who it is. */
+export function createHandleOf(
+  config: ResolvedConfig,
+  auth: WorkspaceAuth,
+  explainRefusal?: HandleParts["explainRefusal"],
+): Lakebase {
+  const identity = { kind: "oauth", auth, environment: undefined, user: undefined } as const;
+  return new LazyLakebase({ ...config, identity }, nameOfAdapter("core"), explainRefusal);
+}
+
 function nameOfAdapter(adapter: string): string {
   return `x-lakebase-${adapter}/${packageVersion}`;
 }
@@ -103,12 +118,13 @@ class LazyLakebase implements Lakebase {
   #handle: Handle | undefined;
   #closed = false;
 
-  constructor(config: ResolvedConfig, defaultName: string) {
+  constructor(config: ResolvedConfig, defaultName: string, explainRefusal?: HandleParts["explainRefusal"]) {
     const label = targetLabel(config.target);
     this.#parts = {
       config,
       label,
       defaultName,
+      explainRefusal,
       clock: completeClock(config.clock),
       emit: (event) => publishEvent({ ...event, target: label }, config.onEvent),
     };
@@ -121,6 +137,8 @@ class LazyLakebase implements Lakebase {
       emit,
       defaultName: nameOfAdapter,
       scope: (own) => resolveScope(config.scope, own),
+      whoAmI: async (signal) => (await this.#load()).handle.whoAmI(signal),
+      renew: () => this.#handle?.renew(),
       logIn: async (scope, timeoutMs, signal, dial) => {
         const begun = systemClock.monotonic();
         const loaded = await this.#load();

@@ -29,7 +29,7 @@ export interface LoginRequest {
  */
 export function logIn<T>(
   handle: Handle,
-  { clock, label, emit }: HandleParts,
+  { clock, label, emit, explainRefusal }: HandleParts,
   { scope, signal, timeoutMs = scope.connectTimeoutMs }: LoginRequest,
   dial: Dial<T>,
 ): Promise<T> {
@@ -56,7 +56,7 @@ export function logIn<T>(
           case "other":
             throw error;
           case "rejected":
-            if (!handle.loginRejected(grant, error, replayed)) throw error;
+            if (!handle.loginRejected(grant, error, replayed)) throw explainRefusal?.(error) ?? error;
             replayed = true;
             break;
           case "waking": {

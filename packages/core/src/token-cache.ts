@@ -146,6 +146,13 @@ export class TokenCache<Value> {
     return true;
   }
 
+  /** Whoever is asked has something new to tell: an answer that would not change may, and `dropped`, the token too. */
+  renew(dropped = false): void {
+    if (dropped) this.#current = undefined;
+    this.#hopelessUntil = Number.NEGATIVE_INFINITY;
+    this.#backoffUntil = Number.NEGATIVE_INFINITY;
+  }
+
   /** Whether the token is the one that is meant. */
   holds(matches: (value: Value) => boolean): boolean {
     return this.#current !== undefined && matches(this.#current.value);

@@ -5,6 +5,8 @@ export interface WorkspaceToken {
   readonly token: Secret;
   /** How long it lives from the moment of the request, milliseconds; left out where it is not known. */
   readonly lifetimeMs?: number | undefined;
+  /** It comes from a cache of the issuer's own: if it is refused, the issuer is asked once more, with `forced`. */
+  readonly cached?: boolean | undefined;
   /** Sent with every call to the workspace, beside the bearer. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }

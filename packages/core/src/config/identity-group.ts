@@ -45,15 +45,26 @@ export function passwordProblem(password: string): string | undefined {
 /** For what should name a workspace and does not. */
 export const notWorkspace = "must be https://<workspace>: tokens and secrets are sent to it";
 
-export function readIdentity(reader: ConfigReader, target: TargetGroup): IdentityGroup {
+/** Where an identity asks, and not who it is. */
+const placeKeys = ["workspaceHost", "workspaceId", "workspaceCa"] as const;
+
+/** @param ofMany The configuration is for many users, each of whom proves who it is; nobody may be named for all of them. */
+export function readIdentity(reader: ConfigReader, target: TargetGroup, ofMany: boolean): IdentityGroup {
   const { options, url } = reader;
-  const fromOptions = reader.given(identityKeys) || url.user !== undefined || url.password !== undefined;
+  const inUrl = url.user !== undefined || url.password !== undefined;
+  if (ofMany) {
+    const wrong = (option: string) => reader.problem(option, "would be the same for all users; each proves who it is");
+    for (const option of ["auth", "user", "password"] as const) if (options[option] !== undefined) wrong(option);
+    if (inUrl) wrong("connectionString (user)");
+  }
+  const fromOptions = reader.given(ofMany ? placeKeys : identityKeys) || inUrl;
+  const nobody = ofMany || fromOptions;
   const variable = (name: string, option: string) => (fromOptions ? undefined : reader.variable(name, option));
 
   // PGUSER is written for the database that PGHOST names: it does not meet a target from the options either.
-  const user = reader.optionOrUrl("user") ?? (target.fromOptions ? undefined : variable("PGUSER", "user"));
+  const user = reader.optionOrUrl("user") ?? (nobody || target.fromOptions ? undefined : variable("PGUSER", "user"));
   if (user && /[\0\r\n]/.test(user.value)) reader.wrong(user, "holds a control character");
-  const { password, ignored } = readPassword(reader, target, fromOptions);
+  const { password, ignored } = readPassword(reader, target, nobody);
   const workspace = reader.option("workspaceHost") ?? variable("DATABRICKS_HOST", "workspaceHost");
   const workspaceCa = reader.option("workspaceCa") ?? variable("LAKEBASE_WORKSPACE_CA", "workspaceCa");
   if (workspaceCa && options.fetch) {
@@ -72,7 +83,7 @@ export function readIdentity(reader: ConfigReader, target: TargetGroup): Identit
     workspaceCa: readCertificateSource(workspaceCa, reader),
   };
   if (password === undefined) {
-    const environment = fromOptions ? undefined : snapshot(reader.environment);
+    const environment = nobody ? undefined : snapshot(reader.environment);
     return { ...common, identity: { kind: "oauth", auth: options.auth, environment, user: user?.value } };
   }
   if (options.auth !== undefined) reader.problem("auth", "is given beside the password of a native role; remove one");
