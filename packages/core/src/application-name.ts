@@ -20,14 +20,13 @@ export function parseApplicationName(name: string | PartnerApplicationName): Par
   if (typeof name !== "object" || name === null || typeof name.isv !== "string") {
     return { problem: "must be a string, or { isv, product?, version? }" };
   }
-  const { isv, product, version } = name;
+  const { isv, product, version, ...unknown } = name;
   for (const [key, value] of Object.entries({ isv, product, version })) {
     if (value !== undefined && !(typeof value === "string" && part.test(value))) {
       return { problem: `has, in ${key}, other characters than letters, digits and _ . + -` };
     }
   }
-  const unknown = Object.keys(name).find((key) => !["isv", "product", "version"].includes(key));
-  if (unknown !== undefined) return { problem: `has an unknown part ${unknown}` };
+  for (const key of Object.keys(unknown)) return { problem: `has an unknown part ${key}` };
   if (product === undefined) {
     if (version !== undefined) return { problem: "has a version without a product" };
     return checked(`${isv}+lakebase`);
@@ -36,10 +35,9 @@ export function parseApplicationName(name: string | PartnerApplicationName): Par
 }
 
 function checked(name: string): Parsed<string> {
-  if (name.trim() === "") return { problem: "is empty" };
-  if (name !== name.trim() || !/^[\x20-\x7e]*$/.test(name)) {
-    return { problem: "must be printable ASCII" };
-  }
+  const trimmed = name.trim();
+  if (!trimmed) return { problem: "is empty" };
+  if (name !== trimmed || /[^ -~]/.test(name)) return { problem: "must be printable ASCII" };
   if (name.length > maxBytes) {
     return {
       problem: `has ${name.length} bytes; Postgres cuts it at ${maxBytes}`,

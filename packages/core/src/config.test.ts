@@ -52,7 +52,7 @@ const passwordOf = (config: ReturnType<typeof resolve>) =>
 describe("what is chosen", () => {
   test("has defaults for all that may be left out", () => {
     expect(resolve({}, environment)).toMatchObject({
-      target: { kind: "endpoint", endpoint },
+      target: { kind: "endpoint", name: endpoint },
       host: undefined,
       hostAddress: undefined,
       port: 5432,
@@ -84,7 +84,7 @@ describe("what is chosen", () => {
       },
     );
     expect(config).toMatchObject({
-      target: { kind: "endpoint", endpoint },
+      target: { kind: "endpoint", name: endpoint },
       host,
       port: 6543,
       identity: { kind: "oauth", user: "app-id", auth: undefined },
@@ -96,18 +96,13 @@ describe("what is chosen", () => {
   test.each([["LAKEBASE_ENDPOINT"], ["LAKEBASE_AUTOSCALING_ENDPOINT"], ["PGENDPOINT"], ["ENDPOINT_NAME"]])(
     "has its endpoint from %s",
     (name) => {
-      expect(resolve({}, { [name]: ` ${endpoint} ` }).target).toEqual({ kind: "endpoint", endpoint });
+      expect(resolve({}, { [name]: ` ${endpoint} ` }).target).toEqual({ kind: "endpoint", name: endpoint });
     },
   );
 
-  test("has its endpoint from the first of the names that is set", () => {
-    const env = {
-      LAKEBASE_ENDPOINT: "  ",
-      LAKEBASE_AUTOSCALING_ENDPOINT: endpoint,
-      PGENDPOINT: other,
-      ENDPOINT_NAME: other,
-    };
-    expect(resolve({}, env).target).toEqual({ kind: "endpoint", endpoint });
+  test("has its endpoint from several names that agree, blank ones aside", () => {
+    const env = { LAKEBASE_ENDPOINT: "  ", LAKEBASE_AUTOSCALING_ENDPOINT: endpoint, PGENDPOINT: ` ${endpoint} ` };
+    expect(resolve({}, env).target).toEqual({ kind: "endpoint", name: endpoint });
   });
 
   test("does not take an ENDPOINT_NAME of another product for a target", () => {
@@ -117,13 +112,13 @@ describe("what is chosen", () => {
   test("has its instance from LAKEBASE_INSTANCE_NAME", () => {
     expect(resolve({}, { LAKEBASE_INSTANCE_NAME: "shop-db" }).target).toEqual({
       kind: "instance",
-      instance: "shop-db",
+      name: "shop-db",
     });
   });
 
   test.each<[string, LakebaseOptions, Environment, object]>([
-    ["endpoint", { endpoint }, { LAKEBASE_ENDPOINT: other }, { target: { endpoint } }],
-    ["instance", { instance: "mine" }, { LAKEBASE_INSTANCE_NAME: "theirs" }, { target: { instance: "mine" } }],
+    ["endpoint", { endpoint }, { LAKEBASE_ENDPOINT: other }, { target: { name: endpoint } }],
+    ["instance", { instance: "mine" }, { LAKEBASE_INSTANCE_NAME: "theirs" }, { target: { name: "mine" } }],
     ["port", { endpoint, port: 1 }, { PGPORT: "2" }, { port: 1 }],
     ["database", { database: "mine" }, { PGDATABASE: "theirs" }, { scope: { database: "mine" } }],
     ["applicationName", { applicationName: "mine" }, { PGAPPNAME: "theirs" }, { scope: { applicationName: "mine" } }],
@@ -240,7 +235,7 @@ describe("groups of the environment", () => {
 
   test("an identity in the options leaves the target of the environment", () => {
     expect(resolve({ auth, workspaceHost }, { ...environment, PGHOST: host })).toMatchObject({
-      target: { kind: "endpoint", endpoint },
+      target: { kind: "endpoint", name: endpoint },
       host,
       missing: [],
     });
@@ -265,7 +260,7 @@ describe("groups of the environment", () => {
       ssl: {},
       trustedHosts: [],
     };
-    expect(resolve(options, environment)).toMatchObject({ target: { endpoint }, workspaceHost, missing: [] });
+    expect(resolve(options, environment)).toMatchObject({ target: { name: endpoint }, workspaceHost, missing: [] });
   });
 });
 
@@ -298,8 +293,13 @@ describe("what is missing", () => {
     expect(missing[0]).toMatchObject({ option: "auth", message: expect.stringMatching(/not read.*connectionString/) });
   });
 
-  test("is an endpoint also where a host is known, because tokens are minted for it", () => {
-    expect(resolve({}, { ...environment, LAKEBASE_ENDPOINT: undefined, PGHOST: host }).missing).toMatchObject([
+  test("is nothing where a Lakebase host is known: the workspace is asked what it belongs to", () => {
+    expect(resolve({}, { ...environment, LAKEBASE_ENDPOINT: undefined, PGHOST: host }).missing).toEqual([]);
+  });
+
+  test("is an endpoint beside a host of one's own, which the workspace does not know", () => {
+    const env = { DATABRICKS_HOST: workspaceHost, PGHOST: "db.example", LAKEBASE_TRUSTED_HOSTS: "db.example" };
+    expect(resolve({}, env).missing).toMatchObject([
       { option: "endpoint", message: expect.stringContaining("beside the host") },
     ]);
   });
@@ -325,14 +325,14 @@ describe("what is malformed", () => {
       /projects\/</,
     ],
     ["an endpoint, under another name", {}, { PGENDPOINT: "shop" }, "endpoint", "PGENDPOINT", /projects\/<project>/],
-    ["the uid of an endpoint", { endpoint: "ep-cool-river-a1b2c3d4" }, {}, "endpoint", undefined, /uid.*primary/],
+    ["the uid of an endpoint", { endpoint: "ep-cool-river-a1b2c3d4" }, {}, "endpoint", undefined, /primary.*no uid/],
     [
       "an endpoint that ends in its uid",
       {},
       { LAKEBASE_ENDPOINT: "projects/p/branches/b/endpoints/ep-cool-river-a1b2c3d4" },
       "endpoint",
       "LAKEBASE_ENDPOINT",
-      /uid.*primary/,
+      /primary.*no uid/,
     ],
     ["an instance", { instance: "a b" }, {}, "instance", undefined, /letters, digits/],
     [
@@ -629,7 +629,7 @@ describe("a connection string", () => {
 
   test("names an endpoint's host beside the endpoint", () => {
     expect(resolve({ endpoint, connectionString: `postgresql://${host}` })).toMatchObject({
-      target: { endpoint },
+      target: { name: endpoint },
       host,
     });
   });

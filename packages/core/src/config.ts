@@ -55,7 +55,7 @@ export function resolveConfig(
   const identity = readIdentity(reader, target, checkForMany !== undefined);
   checkForMany?.((option, message) => reader.problem(option, message));
   const trustedHosts = readTrustedHosts(reader);
-  if (identity.identity.kind === "oauth") checkHost(target, trustedHosts, reader);
+  checkHost(target, identity.identity.kind === "native", trustedHosts, reader);
   const scope = readScope(reader);
   const ssl = readPostgresTls(reader);
   const mode = reader.variable("PGSSLMODE", "ssl");

@@ -349,6 +349,7 @@ describe("the workspace", () => {
 
   test("that has no read-only host says so, until it has one", async () => {
     const { handle, answers } = setUp();
+    answers[paths.endpoints] = () => json({ endpoints: [{ status: { endpoint_type: "ENDPOINT_TYPE_READ_WRITE" } }] });
     const readOnly = () => watch(handle.connection({ access: "read-only" })).now();
     expect((await readOnly()).error).toMatchObject({ message: expect.stringContaining("readable secondaries") });
     const replica = databaseHost.replace(".database", "-ro.database");

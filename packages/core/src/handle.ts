@@ -1,10 +1,11 @@
 import type { FullClock } from "./clock.ts";
 import type { CertificateSource } from "./config/certificates.ts";
+import { readWriteHost } from "./config/host-guard.ts";
 import { passwordProblem } from "./config/identity-group.ts";
 import { type ResolvedScope, resolveScope } from "./config/scope.ts";
 import type { ResolvedConfig } from "./config.ts";
 import { withDeadline } from "./deadline.ts";
-import { errorCode } from "./error-chain.ts";
+import { errorCode, isLakebaseError } from "./error-chain.ts";
 import { configError, LakebaseError } from "./errors.ts";
 import type { LakebaseEventBody } from "./events.ts";
 import { maxLifetimeMs, unknownLifetimeMs } from "./expiry.ts";
@@ -14,18 +15,19 @@ import { type ResolvedIdentity, resolveIdentity } from "./identity/resolved-iden
 import { isTokenText, jwtExpiry } from "./identity/token-answer.ts";
 import type { PoolScope } from "./options.ts";
 import { createSecret, isSecret, type Secret } from "./secret.ts";
-import type { Target } from "./target.ts";
+import { isHostGone, TargetBook } from "./target-book.ts";
+import type { FoundTarget } from "./target-lookup.ts";
 import { createPostgresTls, readCertificates, type VerifiedTls } from "./tls.ts";
-import { type CachedToken, type MintContext, TokenCache, type TokenGrant, type TokenWait } from "./token-cache.ts";
-import { packageVersion } from "./version.ts";
 import {
-  authorize,
-  getTargetHosts,
-  getUserName,
-  mintCredential,
-  type TargetHosts,
-  type WorkspaceCall,
-} from "./workspace.ts";
+  type CachedToken,
+  forever,
+  type MintContext,
+  TokenCache,
+  type TokenGrant,
+  type TokenWait,
+} from "./token-cache.ts";
+import { packageVersion } from "./version.ts";
+import { authorize, getUserName, mintCredential, type WorkspaceCall } from "./workspace.ts";
 import type { WorkspaceToken } from "./workspace-auth.ts";
 
 /** A Postgres password for one target, and when it ends. */
@@ -82,6 +84,8 @@ export interface LoginGrant {
   readonly settings: ConnectionSettings;
   /** Whether its token was in the cache before: only then can a new one help after a refusal. */
   readonly fromCache: boolean;
+  /** Whether the workspace named the host: only then may another one take its place. */
+  readonly hostTold: boolean;
 }
 
 /** What a handle is made of before its first login. */
@@ -108,7 +112,7 @@ export class Handle {
   readonly #parts: HandleParts;
   readonly #workspaceTokens: TokenCache<Bearer>;
   readonly #credentials: TokenCache<Secret>;
-  readonly #hosts: TokenCache<TargetHosts>;
+  readonly #targets: TargetBook;
   readonly #user: TokenCache<string>;
   #settled: { readonly identity: ResolvedIdentity | undefined } | undefined;
   #settling: Promise<ResolvedIdentity | undefined> | undefined;
@@ -140,10 +144,11 @@ export class Handle {
       mint: (context) => this.#mintCredential(context),
       onEvent: emit,
     });
-    this.#hosts = new TokenCache({
+    this.#targets = new TargetBook({
       ...onWorkspace,
-      label: `host of ${label}`,
-      mint: async (context) => forever(await getTargetHosts(this.#caller(context), this.#tokenTarget())),
+      target: config.target ?? { kind: "host", name: "" },
+      call: (context) => this.#caller(context),
+      workspace: () => this.#asker.workspaceHost,
     });
     this.#user = new TokenCache({
       ...onWorkspace,
@@ -186,9 +191,10 @@ export class Handle {
     const { phase, expiresAt, refreshing, refreshes, refreshFailures } = this.#credentials.snapshot();
     const refused = this.#refusal !== undefined && this.#parts.clock.monotonic() < this.#refusal.until;
     const valid = phase === "fresh" || phase === "stale" || phase === "closing";
-    const trouble = [this.#credentials, this.#workspaceTokens, this.#hosts, this.#user]
-      .map((cache) => cache.snapshot().lastErrorCode)
-      .find((code) => code !== undefined);
+    const trouble =
+      [this.#credentials, this.#workspaceTokens, this.#user]
+        .map((cache) => cache.snapshot().lastErrorCode)
+        .find((code) => code !== undefined) ?? this.#targets.lastErrorCode;
     const status = this.#closed
       ? "closed"
       : refused || (!valid && trouble !== undefined)
@@ -218,17 +224,22 @@ export class Handle {
 
   close(): void {
     this.#closed = true;
-    for (const cache of [this.#credentials, this.#workspaceTokens, this.#hosts, this.#user]) cache.close();
+    for (const cache of [this.#credentials, this.#workspaceTokens, this.#targets, this.#user]) cache.close();
   }
 
   async grant(scope: ResolvedScope, signal: AbortSignal): Promise<LoginGrant> {
     await this.#settle();
     // Where the token would go is settled before there is one.
     const tls = await this.#postgresTls();
-    const [host, user] = await Promise.all([this.#hostFor(scope, signal), this.#userName(signal)]);
+    const [{ host, told }, user] = await Promise.all([
+      this.#hostFor(scope, signal),
+      this.#userName(signal),
+      this.#parts.config.identity.kind === "oauth" && this.#targets.named({ signal }),
+    ]);
     const { password, expiresAt, fromCache } = await this.#password(signal);
     return {
       fromCache,
+      hostTold: told,
       settings: {
         host,
         hostAddress: this.#parts.config.hostAddress,
@@ -300,22 +311,20 @@ export class Handle {
     return { password: createSecret(text), expiresAt: undefined, fromCache: false };
   }
 
-  async #hostFor(scope: ResolvedScope, signal: AbortSignal): Promise<string> {
-    const { host, identity } = this.#parts.config;
-    const hostKind = host === undefined ? undefined : parseLakebaseHost(host);
-    if (host !== undefined && (scope.access === "read-write" || hostKind?.readOnly || identity.kind === "native"))
-      return host;
-    const { cached } = await this.#hosts.get({ signal });
-    const told = scope.access === "read-only" ? cached.value.readOnly : cached.value.readWrite;
-    if (told === undefined) {
-      // It may have one later: a young endpoint, or replicas that are enabled now.
-      this.#hosts.invalidate((value) => value === cached.value);
-      throw new LakebaseError(
-        "ERR_LAKEBASE_NOT_FOUND",
-        `${this.#parts.label} has no ${scope.access} host${scope.access === "read-only" ? ": readable secondaries are not enabled for it" : " yet"}`,
-        { retryable: true },
-      );
+  async #hostFor(scope: ResolvedScope, signal: AbortSignal): Promise<{ host: string; told: boolean }> {
+    const { host, identity, target } = this.#parts.config;
+    if (host !== undefined) {
+      const known = parseLakebaseHost(host);
+      const wanted = scope.access === "read-write" || known?.readOnly;
+      if (!wanted && known && identity.kind === "native")
+        throw configError([{ option: "host", message: readWriteHost }]);
+      if (wanted || identity.kind === "native") {
+        if (identity.kind === "oauth" && (target?.kind === "branch" || target?.kind === "project"))
+          throwIfElsewhere(host, await this.#targets.get({ signal }), this.#parts.label);
+        return { host, told: false };
+      }
     }
+    const told = await this.#targets.host(scope.access, { signal });
     // The workspace was verified by TLS and asked for this very target, so its answer is trusted; but not to be a pooler.
     const name = normalizeHost(told);
     if (hostProblem(name)) {
@@ -330,7 +339,7 @@ export class Handle {
         `${this.#parts.label}: the workspace names the pooler ${name}, which does not accept tokens`,
       );
     }
-    return name;
+    return { host: name, told: true };
   }
 
   /** Who the identity is, by the workspace's word. */
@@ -351,6 +360,17 @@ export class Handle {
     this.#logins += 1;
     this.#refusal = undefined;
     this.#proven.add(grant.settings.password);
+  }
+
+  /**
+   * After a login that found nobody at its host: whether the workspace names another one by now. A host that was given is
+   * never replaced.
+   */
+  async hostMoved({ hostTold, settings }: LoginGrant, scope: ResolvedScope, error: unknown, signal: AbortSignal) {
+    if (!hostTold || !isHostGone(error, settings.hostAddress === undefined)) return false;
+    await this.#targets.renew();
+    const now = await this.#hostFor(scope, signal).catch(() => undefined);
+    return now !== undefined && now.host !== settings.host;
   }
 
   loginRejected(grant: LoginGrant, error: unknown, replayed: boolean): boolean {
@@ -376,28 +396,31 @@ export class Handle {
 
   async #credential(signal: AbortSignal): Promise<CachedToken<Secret>> {
     await this.#settle();
-    this.#tokenTarget();
+    if (this.#parts.config.identity.kind === "native") {
+      throw new LakebaseError("ERR_LAKEBASE_CONFIG", "a handle with a password has no tokens: OAuth is off");
+    }
+    await this.#targets.named({ signal });
     return (await this.#credentials.get({ signal })).cached;
   }
 
-  /** The target as tokens are minted for it. */
-  #tokenTarget(): Exclude<Target, { kind: "host" }> {
-    const { target, identity } = this.#parts.config;
-    if (identity.kind === "native") {
-      throw new LakebaseError("ERR_LAKEBASE_CONFIG", "a handle with a password has no tokens: OAuth is off");
-    }
-    if (target === undefined || target.kind === "host") throw new Error("settled without a target");
-    return target;
-  }
-
-  #mintCredential(context: MintContext) {
+  async #mintCredential(context: MintContext) {
     const { credential } = this.#parts.config;
-    return mintCredential(
-      this.#caller(context),
-      this.#tokenTarget(),
-      { ...credential, requestId: crypto.randomUUID() },
-      this.#parts.clock.now,
-    );
+    const named = await this.#targets.named(context);
+    if (named.kind === "instance" && credential.ttlSeconds !== undefined) {
+      throw configError([{ option: "credential.ttlSeconds", message: "cannot be chosen for an instance" }]);
+    }
+    try {
+      return await mintCredential(
+        this.#caller(context),
+        named,
+        { ...credential, requestId: crypto.randomUUID() },
+        this.#parts.clock.now,
+      );
+    } catch (error) {
+      // What a branch or a host was found to mean is gone.
+      if (isLakebaseError(error, "ERR_LAKEBASE_NOT_FOUND")) this.#targets.forget();
+      throw error;
+    }
   }
 
   /** Who asks the workspace. Only caches ask, and they are asked after everything is settled. */
@@ -513,7 +536,15 @@ export class Handle {
   }
 }
 
-/** What is asked once and does not end. */
-function forever<T>(value: T) {
-  return { value, lifetimeMs: Number.POSITIVE_INFINITY, expiresAt: Number.POSITIVE_INFINITY };
+/** Endpoints of one branch have hosts of their own names; a host of another branch is another database. */
+function throwIfElsewhere(host: string, { branchHosts = [] }: FoundTarget, label: string): void {
+  // An upgraded instance keeps its old name, which its branch need not list; a trusted name is the user's own word.
+  if (parseLakebaseHost(host)?.product !== "autoscaling" || branchHosts.includes(host)) return;
+  throw configError([
+    {
+      option: "host",
+      variable: "PGHOST",
+      message: `is ${host}, which is no host of ${label}; its hosts are ${branchHosts.join(", ") || "not known yet"}; remove one of the two`,
+    },
+  ]);
 }

@@ -13,20 +13,24 @@ export interface LakebaseHost {
 }
 
 /**
- * The zones in which Databricks names databases. The first five are from real host names and Databricks' own tools; the
+ * The zones in which Databricks names databases. The first two are from real host names and Databricks' own tools; the
  * GCP zone and the government and China zones are inferred from the zones of workspaces
  * (https://docs.databricks.com/aws/en/oltp/projects/connection-strings).
  */
-const zones: readonly { readonly suffix: string; readonly cloud: LakebaseHost["cloud"] }[] = [
-  { suffix: "cloud.databricks.com", cloud: "aws" },
-  { suffix: "azuredatabricks.net", cloud: "azure" },
-  { suffix: "gcp.databricks.com", cloud: "gcp" },
-  { suffix: "cloud.databricks.us", cloud: "aws" },
-  { suffix: "databricks.azure.us", cloud: "azure" },
-  { suffix: "databricks.azure.cn", cloud: "azure" },
-];
+const zones: Readonly<Record<string, LakebaseHost["cloud"]>> = {
+  "cloud.databricks.com": "aws",
+  "azuredatabricks.net": "azure",
+  "gcp.databricks.com": "gcp",
+  "cloud.databricks.us": "aws",
+  "databricks.azure.us": "azure",
+  "databricks.azure.cn": "azure",
+};
 
-const label = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+const label = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
+const hostForm = new RegExp(
+  `^(${label})\\.database(?:\\.(${label}))?\\.(${Object.keys(zones).join("|").replaceAll(".", "\\.")})$`,
+);
+const databaseForm = /^(?:(ep)|instance(-ro)?)-(?!pooler$|ro$|ro-pooler$)(.+?)(-pooler)?$/;
 
 /**
  * Reads a host name. Answers `undefined` for anything that is not exactly a Lakebase host: a token must not go to a
@@ -42,22 +46,18 @@ const label = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
  */
 export function parseLakebaseHost(hostname: string): LakebaseHost | undefined {
   const host = normalizeHost(hostname);
-  if (host.length > 253) return undefined;
-  for (const { suffix, cloud } of zones) {
-    if (!host.endsWith(`.${suffix}`)) continue;
-    const [name, database, region, ...rest] = host.slice(0, -suffix.length - 1).split(".");
-    if (name === undefined || database !== "database" || rest.length > 0) continue;
-    if (!label.test(name) || (region !== undefined && !label.test(region))) continue;
-    const product = name.startsWith("ep-") ? "autoscaling" : name.startsWith("instance-") ? "provisioned" : undefined;
-    if (product === undefined) continue;
-    const pooled = name.endsWith("-pooler");
-    const bare = pooled ? name.slice(0, -"-pooler".length) : name;
-    const readOnly = bare.startsWith("instance-ro-") || (product === "autoscaling" && bare.endsWith("-ro"));
-    if (bare === "ep-" || bare === "ep" || bare === "instance-" || bare === "instance" || bare === "instance-ro")
-      continue;
-    return { host, product, cloud, region, readOnly, pooled };
-  }
-  return undefined;
+  const [, name = "", region, zone = ""] = hostForm.exec(host) ?? [];
+  const [found, autoscaling, readOnlyInstance, id, pooler] = databaseForm.exec(name) ?? [];
+  const cloud = zones[zone];
+  if (found === undefined || cloud === undefined) return undefined;
+  return {
+    host,
+    product: autoscaling ? "autoscaling" : "provisioned",
+    cloud,
+    region,
+    readOnly: Boolean(autoscaling ? id?.endsWith("-ro") : readOnlyInstance),
+    pooled: pooler !== undefined,
+  };
 }
 
 /** Whether a host name is exactly a Lakebase host. */
@@ -76,7 +76,7 @@ const ipv6 = /^[0-9a-f]*:[0-9a-f:.]*:[0-9a-f.]*$/;
 /** What is wrong with a value as a host name or address, or `undefined`. */
 export function hostProblem(value: string): string | undefined {
   const host = normalizeHost(value);
-  const isName = host.length <= 253 && host.split(".").every((part) => label.test(part));
+  const isName = host.length <= 253 && new RegExp(`^${label}(?:\\.${label})*$`).test(host);
   if (isName || ipv6.test(host)) return undefined;
   return "must be one host name or address, without a scheme, port or path";
 }

@@ -24,7 +24,7 @@ export interface LoginRequest {
 
 /**
  * One login, however many dials it takes: a token first, then the dial; once more with a new token when the old one is
- * refused; again and again while the compute wakes; all of it within `connectTimeoutMs`. Every driver seam goes through
+ * refused, or at another host when the workspace names one; again and again while the compute wakes; all of it within `connectTimeoutMs`. Every driver seam goes through
  * here, so the rules stand in one place.
  */
 export function logIn<T>(
@@ -52,9 +52,12 @@ export function logIn<T>(
         return await dial(grant.settings, within, () => handle.loginAccepted(grant));
       } catch (error) {
         if (within.aborted) throw within.reason;
+        const moved = await handle.hostMoved(grant, scope, error, within);
+        if (within.aborted) throw within.reason;
         switch (classifyLoginError(error)) {
           case "other":
-            throw error;
+            if (!moved) throw error;
+            break;
           case "rejected":
             if (!handle.loginRejected(grant, error, replayed)) throw explainRefusal?.(error) ?? error;
             replayed = true;

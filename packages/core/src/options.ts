@@ -32,9 +32,19 @@ export interface Claim {
 export interface LakebaseOptions extends PoolScope {
   /** Resource name of an Autoscaling endpoint, `projects/…/branches/…/endpoints/…`. Environment: `LAKEBASE_ENDPOINT`. */
   endpoint?: string | undefined;
+  /**
+   * Resource name of a branch, `projects/…/branches/…`, or its id beside `project`: its read-write endpoint is asked of the
+   * workspace, once. Environment: `LAKEBASE_BRANCH`.
+   */
+  branch?: string | undefined;
+  /** A project, `projects/…` or its id: its default branch is asked of the workspace, once. Environment: `LAKEBASE_PROJECT`. */
+  project?: string | undefined;
   /** Name of a Provisioned instance. Environment: `LAKEBASE_INSTANCE_NAME`. */
   instance?: string | undefined;
-  /** Host name. Left out: asked of the workspace, once. Environment: `PGHOST`. */
+  /**
+   * Host name. Left out: asked of the workspace, once. Alone: what tokens are to be minted for is asked of the workspace,
+   * once. Environment: `PGHOST`.
+   */
   host?: string | undefined;
   /** Address to dial instead of resolving `host`; SNI and certificate check stay with `host`. Environment: `PGHOSTADDR`. */
   hostAddress?: string | undefined;
@@ -74,7 +84,16 @@ export interface LakebaseOptions extends PoolScope {
 
 const scopeKeys = ["database", "applicationName", "access", "connectTimeoutMs"] as const satisfies (keyof PoolScope)[];
 /** Options that name the target: any of them shuts out the whole group's environment. */
-export const targetKeys = ["endpoint", "instance", "host", "hostAddress", "port", "connectionString"] as const;
+export const targetKeys = [
+  "endpoint",
+  "branch",
+  "project",
+  "instance",
+  "host",
+  "hostAddress",
+  "port",
+  "connectionString",
+] as const;
 /** Options that name the identity: any of them shuts out the whole group's environment. */
 export const identityKeys = ["auth", "user", "password", "workspaceHost", "workspaceId", "workspaceCa"] as const;
 const otherKeys = ["ssl", "trustedHosts", "credential", "onEvent", "env", "fetch", "clock"] as const;

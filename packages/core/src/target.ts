@@ -1,60 +1,51 @@
 /** What a handle reaches. */
-export type Target =
-  | { readonly kind: "endpoint"; readonly endpoint: string }
-  | { readonly kind: "instance"; readonly instance: string }
-  | { readonly kind: "host"; readonly host: string };
+export interface Target {
+  readonly kind: ResourceKind | "instance" | "host";
+  /** The resource name of what stands in a project; else the plain name. */
+  readonly name: string;
+}
+
+/** What tokens are minted for. */
+export type NamedTarget = Target & { readonly kind: "endpoint" | "instance" };
+
+/** What stands in a project, from the outside in. */
+export const resourceKinds = ["project", "branch", "endpoint"] as const;
+export type ResourceKind = (typeof resourceKinds)[number];
 
 export type Parsed<T> = { readonly value: T } | { readonly problem: string };
 
-const id = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
-const endpointName = new RegExp(`^projects/(${id})/branches/(${id})/endpoints/(${id})$`);
-/** How the resource name of an endpoint is written. */
+/** How the resource name of an endpoint is written; those of branch and project are its beginning. */
 export const endpointForm = "projects/<project>/branches/<branch>/endpoints/<endpoint>";
-/** Neon-style uids (`ep-cool-river-a1b2c3d4`): they name a host, and the API answers 404 to them. */
-const endpointUid = /^ep-[a-z]+-[a-z]+-[a-z0-9]{8}$/;
 
-/** Reads the resource name of an Autoscaling endpoint. */
-export function parseEndpoint(text: string): Parsed<Target> {
-  const endpoint = text.trim().replace(/^\/+|\/+$/g, "");
-  if (endpointUid.test(endpoint)) {
-    return {
-      problem: `is the uid of an endpoint, which only names its host; give ${endpointForm}, whose last part is often "primary"`,
-    };
+/**
+ * Reads a resource name; or an id, where it is known what it stands in.
+ *
+ * @param outer The resource name of what it stands in, with a slash; empty if that is not known.
+ */
+export function parseResource(kind: ResourceKind, text: string, outer = ""): Parsed<Target> {
+  const parts = endpointForm.split("/").slice(0, 2 * resourceKinds.indexOf(kind) + 2);
+  const form = parts.join("/");
+  const written = text.replace(/^\/+|\/+$/g, "");
+  const name = written.includes("/") ? written : `${outer}${parts.at(-2)}/${written}`;
+  const pattern = form.replace(/<\w+>/g, "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?");
+  // Neon-style uids (`ep-cool-river-a1b2c3d4`) name a host, and the API answers 404 to them.
+  const isUid = kind === "endpoint" && /(^|\/)ep-[a-z]+-[a-z]+-[a-z0-9]{8}$/.test(written);
+  if (isUid || !new RegExp(`^${pattern}$`).test(name)) {
+    return { problem: `must be of the form ${form}${isUid ? ', whose end is an id like "primary" and no uid' : ""}` };
   }
-  const match = endpointName.exec(endpoint);
-  if (!match) return { problem: `must be of the form ${endpointForm}` };
-  if (endpointUid.test(match[3] ?? "")) {
-    return {
-      problem: `ends in the uid of an endpoint; its id belongs there, often "primary"`,
-    };
-  }
-  return { value: { kind: "endpoint", endpoint } };
+  return name.startsWith(outer) ? { value: { kind, name } } : { problem: `is not in ${outer}; remove one` };
 }
 
-/** Reads the name of a Provisioned instance. */
-export function parseInstance(text: string): Parsed<Target> {
-  const instance = text.trim();
-  if (instance.startsWith("projects/")) {
-    return { problem: "is an endpoint; give it as `endpoint`" };
+/** Reads the name of a Provisioned instance: neither an endpoint nor a host, which people put there. */
+export function parseInstance(name: string): Parsed<Target> {
+  if (/^[a-z0-9]([\w-]{0,61}[a-z0-9])?$/i.test(name) && !/^instance-(ro-)?[0-9a-f-]{30}/.test(name)) {
+    return { value: { kind: "instance", name } };
   }
-  if (/^instance-(ro-)?[0-9a-f-]{30,}/.test(instance) || instance.includes(".")) {
-    return { problem: "is a host name; give it as `host`" };
-  }
-  if (!/^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/.test(instance)) {
-    return { problem: "must be a name of letters, digits and hyphens" };
-  }
-  return { value: { kind: "instance", instance } };
+  return { problem: "must be a name of letters, digits and hyphens; others go to `endpoint` or `host`" };
 }
 
 /** How a target is named in messages and events. */
 export function targetLabel(target: Target | undefined): string {
   if (target === undefined) return "(no target)";
-  switch (target.kind) {
-    case "endpoint":
-      return target.endpoint;
-    case "instance":
-      return `instance ${target.instance}`;
-    case "host":
-      return `host ${target.host}`;
-  }
+  return target.name.includes("/") ? target.name : `${target.kind} ${target.name}`;
 }

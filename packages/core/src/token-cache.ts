@@ -368,3 +368,8 @@ export class TokenCache<Value> {
     if (this.#closed) throw this.#closedError();
   }
 }
+
+/** What is asked once and does not end. */
+export function forever<Value>(value: Value): Minted<Value> {
+  return { value, lifetimeMs: Number.POSITIVE_INFINITY, expiresAt: Number.POSITIVE_INFINITY };
+}

@@ -3,7 +3,7 @@ import { lifetimeFrom } from "./expiry.ts";
 import { isTokenText, jwtExpiry } from "./identity/token-answer.ts";
 import type { Claim } from "./options.ts";
 import { createSecret, type Secret } from "./secret.ts";
-import type { Target } from "./target.ts";
+import type { NamedTarget } from "./target.ts";
 import type { WorkspaceRequest, WorkspaceResponse, WorkspaceToken } from "./workspace-auth.ts";
 
 /** One REST call to the workspace: the address is completed, the bearer is put on. */
@@ -17,12 +17,6 @@ export type WorkspaceCall = (
     readonly young?: boolean;
   },
 ) => Promise<WorkspaceResponse & { readonly bearerEndsAt?: number | undefined }>;
-
-/** The hosts of a target, by the workspace's word. */
-export interface TargetHosts {
-  readonly readWrite: string | undefined;
-  readonly readOnly: string | undefined;
-}
 
 /** A credential as the workspace handed it out. */
 export interface MintedCredential {
@@ -45,7 +39,7 @@ export function authorize(request: WorkspaceRequest, { token, headers }: Workspa
  */
 export async function mintCredential(
   call: WorkspaceCall,
-  target: Exclude<Target, { kind: "host" }>,
+  target: NamedTarget,
   options: { readonly ttlSeconds: number | undefined; readonly claims: readonly Claim[]; readonly requestId: string },
   now: () => number,
 ): Promise<MintedCredential> {
@@ -60,14 +54,14 @@ export async function mintCredential(
       ? {
           path: "/api/2.0/postgres/credentials",
           body: {
-            endpoint: target.endpoint,
+            endpoint: target.name,
             ...(options.ttlSeconds === undefined ? {} : { ttl: `${options.ttlSeconds}s` }),
             ...common,
           },
         }
       : {
           path: "/api/2.0/database/credentials",
-          body: { request_id: options.requestId, instance_names: [target.instance], ...common },
+          body: { request_id: options.requestId, instance_names: [target.name], ...common },
         };
   const answer = await call("credential request", { method: "POST", young: true, ...route });
   const { json, serverNow, bearerEndsAt = Number.POSITIVE_INFINITY } = answer;
@@ -83,23 +77,6 @@ export async function mintCredential(
   return { value: createSecret(json.token), lifetimeMs, expiresAt: usable ? expiresAt : requestedAt + lifetimeMs };
 }
 
-/** Asks for the hosts of a target. */
-export async function getTargetHosts(
-  call: WorkspaceCall,
-  target: Exclude<Target, { kind: "host" }>,
-): Promise<TargetHosts> {
-  const { json } = await call(`${target.kind} look-up`, {
-    method: "GET",
-    path:
-      target.kind === "endpoint"
-        ? `/api/2.0/postgres/${target.endpoint}`
-        : `/api/2.0/database/instances/${encodeURIComponent(target.instance)}`,
-  });
-  if (target.kind === "instance") return { readWrite: text(json.read_write_dns), readOnly: text(json.read_only_dns) };
-  const hosts = ((json.status as Record<string, unknown> | undefined)?.hosts ?? {}) as Record<string, unknown>;
-  return { readWrite: text(hosts.host), readOnly: text(hosts.read_only_host) };
-}
-
 /** The user name that the workspace knows the identity by: an e-mail, or a service principal's application id. */
 export async function getUserName(call: WorkspaceCall): Promise<string> {
   const { json } = await call("look-up of the current user", { method: "GET", path: "/api/2.0/preview/scim/v2/Me" });
@@ -113,6 +90,7 @@ export async function getUserName(call: WorkspaceCall): Promise<string> {
   return userName;
 }
 
-function text(value: unknown): string | undefined {
+/** A text that is not empty. */
+export function text(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }

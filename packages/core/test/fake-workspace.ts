@@ -24,7 +24,11 @@ export const paths = {
   credential: "/api/2.0/postgres/credentials",
   instanceCredential: "/api/2.0/database/credentials",
   endpoint: "/api/2.0/postgres/projects/shop/branches/production/endpoints/primary",
+  projects: "/api/2.0/postgres/projects",
+  branches: "/api/2.0/postgres/projects/shop/branches",
+  endpoints: "/api/2.0/postgres/projects/shop/branches/production/endpoints",
   instance: "/api/2.0/database/instances/shop-db",
+  instanceByUid: "/api/2.0/database/instances:findByUid",
   me: "/api/2.0/preview/scim/v2/Me",
 } as const;
 

@@ -14,23 +14,35 @@ export function readTrustedHosts(reader: ConfigReader): ReadonlySet<string> {
   return new Set(list.map(normalizeHost));
 }
 
+/** For `access: "read-only"` where no other host can be found. */
+export const readWriteHost = "is a read-write host, but `access` is read-only";
+
 /** A token may go to Lakebase's own hosts and to those named exactly; a pooler does not take tokens at all. */
-export function checkHost({ host, isNamed }: TargetGroup, trusted: ReadonlySet<string>, reader: ConfigReader): void {
+export function checkHost(
+  { host, isNamed }: TargetGroup,
+  isNative: boolean,
+  trusted: ReadonlySet<string>,
+  reader: ConfigReader,
+): void {
   if (!host) return;
   const known = parseLakebaseHost(host.name);
-  if (known?.pooled) {
+  if (known?.pooled && !isNative) {
     reader.wrong(
       host,
       `is a pooler (${host.name}), which does not accept tokens; use the host without -pooler, or a native role`,
       "ERR_LAKEBASE_HOST_REFUSED",
     );
-  } else if (!known && !trusted.has(host.name)) {
+  } else if (!known && !isNative && !trusted.has(host.name)) {
     reader.wrong(
       host,
       `is not a Lakebase host (${host.name}), so no token is sent to it; if it is yours, name it in \`trustedHosts\` or LAKEBASE_TRUSTED_HOSTS`,
       "ERR_LAKEBASE_HOST_REFUSED",
     );
-  } else if (known && reader.options.access === "read-only" && !known.readOnly && !isNamed) {
-    reader.wrong(host, "is a read-write host, but `access` is read-only");
+  } else if (
+    known?.readOnly === false &&
+    reader.options.access === "read-only" &&
+    (isNative || !(isNamed || host.variable))
+  ) {
+    reader.wrong(host, readWriteHost);
   }
 }

@@ -1,5 +1,6 @@
 import type { ResolvedConfig } from "../config.ts";
 import type { ConfigProblem } from "../errors.ts";
+import { isLakebaseHost } from "../host.ts";
 import { identityKeys, targetKeys } from "../options.ts";
 import { endpointForm } from "../target.ts";
 import type { WorkspaceAuth } from "../workspace-auth.ts";
@@ -38,14 +39,17 @@ export function whatIsMissing(
       message: `is needed to fetch tokens: https://<workspace>${unread(fromOptions.identity, identityKeys)}`,
     });
   }
-  if (target === undefined || target.kind === "host") {
-    const why = host
-      ? "is needed beside the host, because tokens are minted for it"
-      : "is needed to know what to connect to";
+  if (target === undefined) {
+    missing.push({
+      option: "endpoint",
+      variable: "LAKEBASE_ENDPOINT",
+      message: `is needed to know what to connect to: ${endpointForm}; or \`branch\`, \`project\`, \`instance\` (LAKEBASE_INSTANCE_NAME) or \`host\` (PGHOST)${unread(fromOptions.target, targetKeys)}`,
+    });
+  } else if (target.kind === "host" && !isLakebaseHost(target.name)) {
     missing.push({
       option: "endpoint",
       variable: "LAKEBASE_ENDPOINT or LAKEBASE_INSTANCE_NAME",
-      message: `${why}: ${endpointForm}, or \`instance\`${unread(fromOptions.target, targetKeys)}`,
+      message: `is needed beside the host, because tokens are minted for it: ${endpointForm}, or \`instance\`${unread(fromOptions.target, targetKeys)}`,
     });
   }
   return missing;

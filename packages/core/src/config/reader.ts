@@ -20,7 +20,8 @@ export class ConfigReader {
   readonly environment: Environment;
   /** The parts of the connection string, which count as options. */
   readonly url: ConnectionStringFields;
-  readonly #problems: (ConfigProblem & { readonly code: LakebaseErrorCode })[] = [];
+  readonly #problems: ConfigProblem[] = [];
+  readonly #codes = new Set<LakebaseErrorCode>();
 
   constructor(options: LakebaseOptions, environment: Environment) {
     this.options = options;
@@ -32,7 +33,8 @@ export class ConfigReader {
   }
 
   problem(option: string, message: string, variable?: string, code: LakebaseErrorCode = "ERR_LAKEBASE_CONFIG"): void {
-    this.#problems.push({ option, message, ...(variable === undefined ? {} : { variable }), code });
+    this.#codes.add(code);
+    this.#problems.push(variable === undefined ? { option, message } : { option, message, variable });
   }
 
   wrong({ option, variable }: Found, message: string, code?: LakebaseErrorCode): void {
@@ -41,13 +43,8 @@ export class ConfigReader {
 
   /** @throws LakebaseError with every problem; its code is theirs if they agree. */
   throwProblems(): void {
-    if (this.#problems.length === 0) return;
-    const codes = new Set(this.#problems.map(({ code }) => code));
-    const [code = "ERR_LAKEBASE_CONFIG"] = codes.size === 1 ? codes : [];
-    throw configError(
-      this.#problems.map(({ code: _code, ...problem }) => problem),
-      code,
-    );
+    const [code, second] = this.#codes;
+    if (code) throw configError(this.#problems, second ? "ERR_LAKEBASE_CONFIG" : code);
   }
 
   /** Whether any of these options was given. */

@@ -1,6 +1,6 @@
 import { hostProblem, normalizeHost } from "../host.ts";
 import { targetKeys } from "../options.ts";
-import { parseEndpoint, parseInstance, type Target } from "../target.ts";
+import { parseInstance, parseResource, resourceKinds, type Target } from "../target.ts";
 import type { ConfigReader, Found } from "./reader.ts";
 
 /** What the options or the environment say about the target; never both. */
@@ -11,58 +11,54 @@ export interface TargetGroup {
   readonly host: (Found & { readonly name: string }) | undefined;
   readonly hostAddress: string | undefined;
   readonly port: number;
-  /** Whether an endpoint or an instance is named: a bare host is reached by a password only. */
+  /** Whether more than a host is named: a bare host may be reached by a password. */
   readonly isNamed: boolean;
 }
-
-/**
- * The names under which platforms and templates hand over an endpoint; the first that is set counts.
- * `ENDPOINT_NAME` is too common a name to be believed unless its value is a Lakebase resource name.
- */
-const endpointVariables: readonly { readonly name: string; readonly only?: RegExp }[] = [
-  { name: "LAKEBASE_ENDPOINT" },
-  { name: "LAKEBASE_AUTOSCALING_ENDPOINT" },
-  { name: "PGENDPOINT" },
-  { name: "ENDPOINT_NAME", only: /^projects\// },
-];
 
 export function readTarget(reader: ConfigReader): TargetGroup {
   const fromOptions = reader.given(targetKeys);
   const variable = (name: string, option: string) => (fromOptions ? undefined : reader.variable(name, option));
 
-  const endpoint =
-    reader.option("endpoint") ??
-    endpointVariables
-      .map(({ name, only }) => {
-        const found = variable(name, "endpoint");
-        return found && (only?.test(found.value) ?? true) ? found : undefined;
-      })
-      .find((found) => found !== undefined);
+  let innermost: Found | undefined;
+  let target: Target | undefined;
+  for (const kind of resourceKinds) {
+    // Platforms and templates hand the same thing over under several names.
+    const names = ["LAKEBASE_", "LAKEBASE_AUTOSCALING_"].map((prefix) => prefix + kind.toUpperCase());
+    if (kind === "endpoint") names.push("PGENDPOINT", "ENDPOINT_NAME");
+    let found = reader.option(kind);
+    for (const name of names) {
+      const alias = variable(name, kind);
+      // Too common a name to be believed, unless its value is a resource name.
+      if (!alias || (name === "ENDPOINT_NAME" && !alias.value.startsWith("projects/"))) continue;
+      found ??= alias;
+      if (found.value !== alias.value) reader.wrong(alias, `differs from ${found.variable}; remove one`);
+    }
+    if (!found) continue;
+    innermost = found;
+    const parsed = parseResource(kind, found.value, target && `${target.name}/`);
+    if ("problem" in parsed) reader.wrong(found, parsed.problem);
+    else target = parsed.value;
+  }
   const instance = reader.option("instance") ?? variable("LAKEBASE_INSTANCE_NAME", "instance");
+  if (instance) {
+    if (innermost) reader.wrong(instance, `stands beside ${innermost.variable ?? innermost.option}; remove one`);
+    const parsed = parseInstance(instance.value);
+    if ("problem" in parsed) reader.wrong(instance, parsed.problem);
+    else target ??= parsed.value;
+  }
+
   const host = reader.optionOrUrl("host") ?? variable("PGHOST", "host");
   const hostAddress = reader.optionOrUrl("hostAddress") ?? variable("PGHOSTADDR", "hostAddress");
   const port = reader.optionOrUrl("port") ?? variable("PGPORT", "port");
-
-  if (endpoint && instance) {
-    reader.wrong(instance, `is a second target beside ${endpoint.variable ?? "`endpoint`"}; remove one`);
-  }
-  let target: Target | undefined;
-  for (const [found, parse] of [
-    [endpoint, parseEndpoint],
-    [instance, parseInstance],
-  ] as const) {
-    if (!found) continue;
-    const parsed = parse(found.value);
-    if ("problem" in parsed) reader.wrong(found, parsed.problem);
-    else target ??= parsed.value;
-  }
-  for (const found of [host, hostAddress]) {
+  const check = (found: Found | undefined) => {
     const problem = found && hostProblem(found.value);
-    if (found && problem) reader.wrong(found, problem);
-  }
-  const name = host && !hostProblem(host.value) ? normalizeHost(host.value) : undefined;
-  const isNamed = endpoint !== undefined || instance !== undefined;
-  if (!isNamed && name !== undefined) target = { kind: "host", host: name };
+    if (problem) reader.wrong(found, problem);
+    return found && !problem ? normalizeHost(found.value) : undefined;
+  };
+  check(hostAddress);
+  const name = check(host);
+  const isNamed = (innermost ?? instance) !== undefined;
+  if (!isNamed && name !== undefined) target = { kind: "host", name };
   return {
     fromOptions,
     target,

@@ -1,0 +1,183 @@
+import type { FullClock } from "./clock.ts";
+import { withDeadline } from "./deadline.ts";
+import { errorCode, isLakebaseError } from "./error-chain.ts";
+import { LakebaseError } from "./errors.ts";
+import { HostSearch } from "./host-search.ts";
+import { type NamedTarget, type Target, targetLabel } from "./target.ts";
+import { type FoundTarget, lookUpReplica, lookUpTarget } from "./target-lookup.ts";
+import { forever, type MintContext, TokenCache, type TokenWait } from "./token-cache.ts";
+import type { WorkspaceCall } from "./workspace.ts";
+
+export interface TargetBookParts {
+  readonly target: Target;
+  readonly clock: FullClock;
+  readonly call: (context: MintContext) => WorkspaceCall;
+  /** Asked after the identity is settled. */
+  readonly workspace: () => string;
+  readonly upstream: TokenCache<unknown>;
+}
+
+/** How often at most the workspace is asked again where a host has gone to: an outage must not become a storm. */
+const renewalHoldMs = 15_000;
+/** How long a login waits for that answer. */
+const renewalWaitMs = 5000;
+/** How long a search that has found nothing stands for the answer to the next one: it may be two hundred calls. */
+const emptySearchHoldMs = 60_000;
+
+/**
+ * What the workspace has said about the target: asked once, and again when a host that it named is gone. The old answer
+ * stays until there is a new one.
+ */
+export class TargetBook {
+  readonly #parts: TargetBookParts;
+  readonly #found: TokenCache<FoundTarget>;
+  readonly #replica: TokenCache<string | undefined>;
+  #current: FoundTarget | undefined;
+  #renewal: Promise<void> | undefined;
+  #renewedAt = Number.NEGATIVE_INFINITY;
+  /** The branch that a project meant when it was first asked: a handle does not change over to another one. */
+  #branch: Target | undefined;
+  #search: HostSearch | undefined;
+  #emptySearch: { readonly until: number; readonly error: unknown } | undefined;
+
+  constructor(parts: TargetBookParts) {
+    this.#parts = parts;
+    const { clock, upstream, target } = parts;
+    const common = { clock, upstream, random: Math.random };
+    this.#found = new TokenCache({
+      ...common,
+      label: `look-up of ${targetLabel(target)}`,
+      mint: async (context) => forever(await this.#lookUp(context)),
+    });
+    this.#replica = new TokenCache({
+      ...common,
+      label: `read-only host of ${targetLabel(target)}`,
+      mint: async (context) => {
+        const { named } = await this.get(context);
+        return forever(await lookUpReplica(parts.call(context), named.name));
+      },
+    });
+  }
+
+  /** What tokens are minted for; asks nobody where it is known. */
+  async named(wait: TokenWait): Promise<NamedTarget> {
+    const { target } = this.#parts;
+    return isNamed(target) ? target : (await this.get(wait)).named;
+  }
+
+  async get(wait: TokenWait): Promise<FoundTarget> {
+    this.#current ??= (await this.#found.get(wait)).cached.value;
+    return this.#current;
+  }
+
+  /**
+   * The host that the workspace names.
+   *
+   * @throws LakebaseError `ERR_LAKEBASE_NOT_FOUND` when there is none (yet).
+   */
+  async host(access: "read-write" | "read-only", wait: TokenWait): Promise<string> {
+    const found = await this.get(wait);
+    const told = access === "read-only" ? found.readOnly : found.readWrite;
+    if (told !== undefined) return told;
+    if (access === "read-only" && found.named.kind === "endpoint") {
+      const replica = (await this.#replica.get(wait)).cached.value;
+      if (replica !== undefined) return replica;
+      this.#replica.invalidate(() => true);
+    }
+    // It may have one later: a young endpoint, or readable secondaries that are enabled now.
+    this.forget(found);
+    const why = access === "read-only" ? ": there are neither readable secondaries nor a read-only endpoint" : " yet";
+    throw new LakebaseError(
+      "ERR_LAKEBASE_NOT_FOUND",
+      `${targetLabel(this.#parts.target)} has no ${access} host${why}`,
+      { retryable: true },
+    );
+  }
+
+  /** Asks again where a host has gone to; waits for the answer a moment, and keeps the old one where there is none. */
+  async renew(): Promise<void> {
+    const { clock } = this.#parts;
+    if (!this.#renewal && clock.monotonic() - this.#renewedAt < renewalHoldMs) return;
+    this.#renewedAt = clock.monotonic();
+    this.#renewal ??= this.#ask(this.#current).finally(() => {
+      this.#renewal = undefined;
+    });
+    await this.#renewal;
+  }
+
+  /** What was found is not there any more, or incomplete: the next one who needs it asks. */
+  forget(found = this.#current): void {
+    if (this.#current === found) this.#current = undefined;
+    this.#found.invalidate((value) => value === found);
+  }
+
+  get lastErrorCode(): string | undefined {
+    return this.#found.snapshot().lastErrorCode ?? this.#replica.snapshot().lastErrorCode;
+  }
+
+  close(): void {
+    this.#found.close();
+    this.#replica.close();
+  }
+
+  async #ask(before: FoundTarget | undefined): Promise<void> {
+    this.#found.invalidate((value) => value === before);
+    this.#replica.invalidate(() => true);
+    const expired = () => new LakebaseError("ERR_LAKEBASE_TIMEOUT", "the workspace is slow");
+    const { clock } = this.#parts;
+    try {
+      const { cached } = await withDeadline({ clock, timeoutMs: renewalWaitMs, expired }, async (signal) =>
+        this.#found.get({ signal, background: true }),
+      );
+      this.#current = cached.value;
+    } catch {
+      // What was known may still be right.
+    }
+  }
+
+  async #lookUp(context: MintContext): Promise<FoundTarget> {
+    const { target } = this.#parts;
+    if (target.kind === "host") return this.#searchHost(target.name, context);
+    const found = await lookUpTarget(this.#parts.call(context), this.#branch ?? target);
+    if (target.kind === "project") {
+      this.#branch = { kind: "branch", name: found.named.name.replace(/\/endpoints\/.*$/, "") };
+    }
+    return found;
+  }
+
+  async #searchHost(host: string, context: MintContext): Promise<FoundTarget> {
+    const { clock } = this.#parts;
+    if (this.#emptySearch && clock.monotonic() < this.#emptySearch.until) throw this.#emptySearch.error;
+    this.#search ??= new HostSearch(host, this.#parts.workspace());
+    try {
+      const found = await this.#search.run(this.#parts.call(context));
+      this.#search = undefined;
+      return found;
+    } catch (error) {
+      if (isLakebaseError(error) && !error.retryable && !context.signal.aborted) {
+        this.#search = undefined;
+        this.#emptySearch = { until: clock.monotonic() + emptySearchHoldMs, error };
+      }
+      throw error;
+    }
+  }
+}
+
+/** Codes of a socket to a host that is not there. A reset or a slow answer is more often a compute that wakes. */
+const goneCodes = new Set(["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT"]);
+/** How the proxy words it. */
+const goneText = /Couldn't connect to compute node|endpoint (?:is disabled|cannot be found)/i;
+
+/**
+ * Whether a failed login says that its host is not there any more.
+ *
+ * @param dialsHost Whether it is the host's own address that was dialled.
+ */
+export function isHostGone(error: unknown, dialsHost: boolean): boolean {
+  const { message } = Object(error) as { message?: unknown };
+  return (dialsHost && goneCodes.has(errorCode(error) ?? "")) || goneText.test(String(message));
+}
+
+export function isNamed(target: Target): target is NamedTarget {
+  return target.kind === "endpoint" || target.kind === "instance";
+}
