@@ -1,4 +1,5 @@
-import type { Directory, ServicePrincipal } from "./directory.ts";
+import { randomBytes } from "node:crypto";
+import type { Directory, Person, ServicePrincipal } from "./directory.ts";
 import type { IdentityProvider, SubjectTokenOptions } from "./identity-provider.ts";
 import type { RoleRegister } from "./roles.ts";
 import type { TokenOffice } from "./tokens.ts";
@@ -9,6 +10,18 @@ import type { TrustedIssuer, TrustedIssuers, TrustHandle } from "./workspace/oau
 export interface LocalIdentities {
   /** Adds a service principal to the workspace and, unless `role` is false, a role of few rights for it. */
   addServicePrincipal(options?: { role?: boolean }): Promise<ServicePrincipal>;
+  /**
+   * Adds people and, unless `role` is false, their roles of few rights; all of them in one round trip.
+   *
+   * @param people user names (e-mail addresses), or how many
+   * @throws TypeError when a name is taken
+   *
+   * @example
+   * ```ts
+   * const people = await lakebase.addPeople(500);
+   * ```
+   */
+  addPeople(people: readonly string[] | number, options?: { role?: boolean }): Promise<Person[]>;
   /**
    * Sets a federation policy: the token endpoint gives workspace tokens for the tokens of an issuer (RFC 8693).
    * The built-in identity provider of {@link LocalIdentities.issueSubjectToken} is trusted without it.
@@ -65,6 +78,14 @@ export function createIdentities(options: IdentitiesOptions): LocalIdentities {
       const added = directory.addServicePrincipal();
       trustFor(added);
       if (role) await roles.addIdentity(added.clientId, "SERVICE_PRINCIPAL");
+      return added;
+    },
+    async addPeople(people, { role = true } = {}) {
+      const domain = `${randomBytes(3).toString("hex")}.example.com`;
+      const names =
+        typeof people === "number" ? Array.from({ length: people }, (_, n) => `person-${n}@${domain}`) : people;
+      const added = names.map(directory.addPerson);
+      if (role && names.length > 0) await roles.addIdentities(names, "USER");
       return added;
     },
     trustIssuer: issuers.trust,

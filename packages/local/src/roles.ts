@@ -13,6 +13,8 @@ export type RoleLogin =
 export interface RoleRegister {
   /** Adds a role for an identity of the workspace: one of few rights, or the project's owner. */
   addIdentity(name: string, kind: "USER" | "SERVICE_PRINCIPAL", as?: { owner: { memberOf?: string } }): Promise<void>;
+  /** Adds roles of few rights for many identities, in one round trip. */
+  addIdentities(names: readonly string[], kind: "USER" | "SERVICE_PRINCIPAL"): Promise<void>;
   /** Adds a role with a password. */
   addNative(name: string, password: string): Promise<void>;
   login(name: string): Promise<RoleLogin>;
@@ -32,18 +34,26 @@ export function createRoleRegister(control: ControlSession): RoleRegister {
     return password;
   }
 
+  const create = (name: string, kind: string, attributes = "") => [
+    `CREATE ROLE ${quoteIdentifier(name)} LOGIN ${attributes}`,
+    `ALTER ROLE ${quoteIdentifier(name)} SET ${IDENTITY_SETTING} = ${quoteLiteral(kind)}`,
+  ];
+
   return {
     async addIdentity(name, kind, as) {
       const role = quoteIdentifier(name);
       const memberOf = as?.owner.memberOf;
       const statements = [
-        `CREATE ROLE ${role} LOGIN ${as ? "CREATEDB CREATEROLE" : ""}`,
-        `ALTER ROLE ${role} SET ${IDENTITY_SETTING} = ${quoteLiteral(kind)}`,
+        ...create(name, kind, as ? "CREATEDB CREATEROLE" : ""),
         ...(as ? [`GRANT CREATE, USAGE ON SCHEMA public TO ${role}`] : []),
         ...(memberOf ? [`GRANT ${quoteIdentifier(memberOf)} TO ${role}`] : []),
       ];
       await control.query(statements.join(";"));
       added.push(name);
+    },
+    async addIdentities(names, kind) {
+      await control.query(names.flatMap((name) => create(name, kind)).join(";"));
+      added.push(...names);
     },
     async addNative(name, password) {
       await control.query(`CREATE ROLE ${quoteIdentifier(name)} LOGIN PASSWORD ${quoteLiteral(password)}`);

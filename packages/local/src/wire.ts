@@ -32,25 +32,22 @@ export class ProtocolViolation extends Error {
  * Reads exactly `size` bytes and leaves the rest in the stream, so that it can be piped afterwards.
  * `undefined` when the stream ends first.
  */
-export async function readBytes(stream: Duplex, size: number): Promise<Buffer | undefined> {
-  if (size === 0) return Buffer.alloc(0);
-  for (;;) {
-    const bytes: Buffer | null = stream.read(size);
-    if (bytes?.length === size) return bytes;
-    if (bytes || stream.destroyed || stream.readableEnded) return undefined;
-    await moreToRead(stream);
-  }
-}
-
-function moreToRead(stream: Duplex): Promise<void> {
+export function readBytes(stream: Duplex, size: number): Promise<Buffer | undefined> {
   return new Promise((resolve) => {
-    const settle = () => {
-      for (const event of ["readable", "end", "close", "error"]) stream.removeListener(event, settle);
-      resolve();
+    const look = () => {
+      const bytes: Buffer | null = size === 0 ? Buffer.alloc(0) : stream.read(size);
+      if (bytes === null && !stream.destroyed && !stream.readableEnded) return;
+      for (const event of events) stream.removeListener(event, look);
+      resolve(bytes?.length === size ? bytes : undefined);
     };
-    for (const event of ["readable", "end", "close", "error"]) stream.on(event, settle);
+    // They stay until there is enough: each new listener is told at once of the part that has come, and with a new one for
+    // each look nothing else would ever get its turn.
+    for (const event of events) stream.on(event, look);
+    look();
   });
 }
+
+const events = ["readable", "end", "close", "error"];
 
 /** A packet that has no type letter: the startup packet and the requests that may come before it. */
 export async function readStartupPacket(stream: Duplex): Promise<Buffer | undefined> {

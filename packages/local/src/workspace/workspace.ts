@@ -155,8 +155,8 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
 
   function recordedHeaders(headers: IncomingMessage["headers"]): Record<string, string> {
     const secrets = options.secrets();
-    const entries = Object.entries(headers).map(([name, value]) => [name, redact(String(value), secrets)] as const);
-    const { authorization } = headers;
+    const { authorization, ...rest } = headers;
+    const entries = Object.entries(rest).map(([name, value]) => [name, redact(String(value), secrets)] as const);
     return {
       ...Object.fromEntries(entries),
       ...(authorization !== undefined && { authorization: describeAuthorization(authorization) }),
