@@ -3,6 +3,7 @@ import pg from "pg";
 import type { ConnectionSettings } from "../handle.ts";
 
 export { refuseForeignOptions } from "./foreign-options.ts";
+export { followSession } from "./session.ts";
 
 /**
  * The parts of node-postgres' client that a second login has to set back. The same code passed on pg 8.7 to 8.23; the

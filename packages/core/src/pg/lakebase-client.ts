@@ -3,7 +3,7 @@ import type { ResolvedScope } from "../config/scope.ts";
 import { bindOptions, type HandleOptions } from "../driver-options.ts";
 import { LakebaseError } from "../errors.ts";
 import type { HandleInternals } from "../lakebase.ts";
-import type { ClientInside, ConnectionInside, DiallingClient } from "./dialling.ts";
+import type { ClientInside, DiallingClient } from "./dialling.ts";
 import { type PgClientOptions, splitPgOptions } from "./driver-options.ts";
 
 /** Options of {@link LakebaseClient}: ours, and node-postgres' own beside them. */
@@ -47,8 +47,6 @@ export class LakebaseClient extends pg.Client {
   /** What a pool has handed over, its own options and whatever its host has put among them. */
   readonly #given: PgClientOptions;
   readonly #dialling: DiallingClient;
-  #lost = false;
-  #told = false;
   #login: { readonly abort: AbortController; readonly settled: Promise<void> } | undefined;
 
   /** @throws LakebaseError `ERR_LAKEBASE_CONFIG` that lists every problem of the options. */
@@ -87,12 +85,6 @@ export class LakebaseClient extends pg.Client {
       },
       connect: (callback) => super.connect(callback),
     };
-    // A connection that dies while nobody listens must cost its query, not the process.
-    this.on("error", (error) => {
-      this.#told = true;
-      this.#lose(error);
-    });
-    returnWhenLost(this);
   }
 
   override connect(): Connect["answer"];
@@ -133,12 +125,12 @@ export class LakebaseClient extends pg.Client {
     shutDown?.addEventListener("abort", onShutDown, { once: true });
 
     const settled = import("./dialling.ts")
-      .then(({ dial, refuseForeignOptions }) => {
+      .then(({ dial, followSession, refuseForeignOptions }) => {
         refuseForeignOptions(this.#given, handle, scope);
         const timeoutMs = scope.connectTimeoutMs - leadMs;
         return handle.logIn(scope, timeoutMs, abort.signal, (settings, signal, accepted) =>
           dial(this.#dialling, settings, signal, (connection) => {
-            this.#watch(connection);
+            followSession(this, connection, (code) => handle.emit({ type: "connectionLost", code }));
             accepted();
             shutDown?.removeEventListener("abort", onShutDown);
             this.#login = undefined;
@@ -155,31 +147,6 @@ export class LakebaseClient extends pg.Client {
         this.#giveUp(error);
       });
     this.#login = { abort, settled };
-  }
-
-  /**
-   * The server ends a session that it has reported a fatal error in. node-postgres tells only the statement that runs, and
-   * its pools would give the client to another one until the socket closes.
-   */
-  #watch(connection: ConnectionInside): void {
-    const isFatal = ({ severity }: pg.DatabaseError) => severity === "FATAL" || severity === "PANIC";
-    connection.prependListener("errorMessage", (error: pg.DatabaseError) => {
-      if (!isFatal(error)) return;
-      inner(this)._queryable = false;
-      this.#lose(error);
-    });
-    // Pools that look at nothing but the client's `error` event, Sequelize's and Knex's, hear of it now and not with the socket.
-    connection.on("errorMessage", (error: pg.DatabaseError) => {
-      if (!isFatal(error) || this.#told) return;
-      inner(this)._connectionError = true;
-      this.emit("error", error);
-    });
-  }
-
-  /** The end of its socket follows an error of the server, and is the same loss. */
-  #lose(error: NodeJS.ErrnoException): void {
-    if (!this.#lost) this.#binding.handle.emit({ type: "connectionLost", code: error.code });
-    this.#lost = true;
   }
 
   /** After the last dial: what pg does when a connection ends, for one that may never have begun. */
@@ -223,35 +190,4 @@ function bindClient(options: LakebaseClientOptions): { binding: ClientBinding; d
 
 function inner(client: LakebaseClient): ClientInside {
   return client as unknown as ClientInside;
-}
-
-/**
- * A client that ends while somebody holds it gives its place in the pool back by itself. Drizzle before 1.0 does not when
- * `begin` fails on it, nor does MikroORM when a rollback fails, and the pool would be smaller by one for good.
- */
-function returnWhenLost(client: pg.Client): void {
-  type Release = (error?: Error | boolean) => void;
-  let release: Release | undefined;
-  let lent = false;
-  let returned = false;
-  // pg-pool puts a new one here whenever it lends the client.
-  Object.defineProperty(client, "release", {
-    configurable: true,
-    enumerable: true,
-    get: () => release,
-    set(giveBack: Release) {
-      const own: Release = (error) => {
-        if (own === release && returned) return;
-        if (own === release) lent = false;
-        giveBack(error);
-      };
-      release = own;
-      lent = true;
-    },
-  });
-  client.once("end", () => {
-    if (!lent) return;
-    release?.(true);
-    returned = true;
-  });
 }
