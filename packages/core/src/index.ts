@@ -32,6 +32,11 @@ export {
 } from "./identity/oidc.ts";
 export { personalAccessToken } from "./identity/personal-access-token.ts";
 export { type FederationOptions, type TokenExchangeOptions, tokenExchange } from "./identity/token-exchange.ts";
+export { type UserSession, type UserSessionOptions, userSession } from "./identity/user-session.ts";
+export type { AuthorizationRequest, SignedIn } from "./identity/user-session-flow.ts";
+export type { LoopbackOptions } from "./identity/user-session-loopback.ts";
+export type { KeptSignIn } from "./identity/user-session-oauth.ts";
+export type { StoredSession, TokenStore } from "./identity/user-session-store.ts";
 export { createLakebase, type Lakebase } from "./lakebase.ts";
 export { isLoginRejected } from "./login-errors.ts";
 export type { Claim, LakebaseOptions, PoolScope } from "./options.ts";
