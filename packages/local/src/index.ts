@@ -13,5 +13,6 @@ export type { PostgresMajor } from "./postgres/binaries.ts";
 export type { CertificateFaultKind, TlsFault } from "./server-identity.ts";
 export type { IssuedToken, TokenKind } from "./tokens.ts";
 export type { ApiFault } from "./workspace/api-faults.ts";
+export type { OAuthApp, OAuthAppOptions } from "./workspace/oauth/oauth-apps.ts";
 export type { IssuerKeys, TrustedIssuer, TrustHandle } from "./workspace/oauth/trusted-issuers.ts";
 export type { Operation, RequestRecord } from "./workspace/request-record.ts";

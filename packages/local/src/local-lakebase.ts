@@ -23,7 +23,11 @@ import { createServerIdentity, type TlsFault } from "./server-identity.ts";
 import { createTeardown } from "./teardown.ts";
 import { createTokenOffice, type IssuedToken, type TokenKind } from "./tokens.ts";
 import type { ApiFault } from "./workspace/api-faults.ts";
+import { createAuthorizationCodes } from "./workspace/oauth/authorization-code.ts";
 import { defaultAudiences } from "./workspace/oauth/authorization-server.ts";
+import { createConsents } from "./workspace/oauth/consents.ts";
+import { createOAuthApps } from "./workspace/oauth/oauth-apps.ts";
+import { createSignIns } from "./workspace/oauth/sign-ins.ts";
 import { createTrustedIssuers } from "./workspace/oauth/trusted-issuers.ts";
 import type { RequestRecord } from "./workspace/request-record.ts";
 import { createResources } from "./workspace/resources.ts";
@@ -215,7 +219,14 @@ async function start(options: ReturnType<typeof resolveOptions>, teardown: Retur
   };
   const provider = createIdentityProvider(IDENTITY_PROVIDER, clock);
   const issuers = createTrustedIssuers({ directory, defaultAudiences: () => defaultAudiences(place), now: clock.now });
-  const secrets = () => [...directory.secrets(), nativeRole.password, ...tokens.secrets(), ...provider.secrets()];
+  const { workspaceTokenLifeSeconds } = options;
+  const apps = createOAuthApps();
+  const signIns = createSignIns({ tokens, workspaceTokenLifeSeconds, now: clock.now });
+  const codes = createAuthorizationCodes(clock.now);
+  const consents = createConsents(clock.now);
+  const authorization = { ...place, apps, directory, consents, codes };
+  const keepers = [directory, tokens, provider, apps, signIns, codes, consents];
+  const secrets = () => [nativeRole.password, ...keepers.flatMap((keeper) => keeper.secrets())];
   const authority = createAuthority("Local Lakebase CA");
   const caFile = join(folder.path, "ca.pem");
   writeFileSync(caFile, authority.pem);
@@ -227,13 +238,13 @@ async function start(options: ReturnType<typeof resolveOptions>, teardown: Retur
     clock,
     secrets,
     context: {
-      ...place,
-      directory,
+      ...authorization,
+      signIns,
       tokens,
       issuers,
       endpoint,
       instance,
-      workspaceTokenLifeSeconds: options.workspaceTokenLifeSeconds,
+      workspaceTokenLifeSeconds,
       tokenLifeSeconds: options.tokenLifeSeconds,
       now: clock.now,
       resources: createResources({
@@ -331,7 +342,9 @@ async function start(options: ReturnType<typeof resolveOptions>, teardown: Retur
       provider,
       place,
       owner: servicePrincipal,
-      workspaceTokenLifeSeconds: options.workspaceTokenLifeSeconds,
+      authorization,
+      signIns,
+      workspaceTokenLifeSeconds,
     }),
     clock: { now: clock.now, monotonic: clock.monotonic, advance: clock.advance },
     logins: front.logins,

@@ -1,3 +1,4 @@
+import type { JsonWebKey } from "node:crypto";
 import { decodeJwt, errors, jwtVerify, SignJWT } from "jose";
 import type { LocalClock } from "./clock.ts";
 import { generateSigningKeys } from "./signing-keys.ts";
@@ -31,6 +32,16 @@ export interface TokenOffice {
     lifeSeconds: number,
     scopes?: readonly string[],
   ): Promise<{ token: string; issued: IssuedToken }>;
+  /** An ID token of OpenID Connect: it says who has signed in and opens nothing. */
+  issueIdToken(options: {
+    issuer: string;
+    audience: string;
+    subject: string;
+    lifeSeconds: number;
+    claims: Record<string, unknown>;
+  }): Promise<string>;
+  /** The keys with which clients check our tokens. */
+  publicKeys(): { keys: JsonWebKey[] };
   verify(token: string, kind: TokenKind): Promise<TokenVerdict>;
   /** The id of a token that was given out here, whatever has become of it. */
   identify(token: string): string | undefined;
@@ -43,12 +54,15 @@ export interface TokenOffice {
 /** What a token of each kind is for. The layout of real claims is not published; clients may rely on `exp` alone. */
 const audiences: Record<TokenKind, string> = { workspace: "all-apis", credential: "databricks-database" };
 
+const KEY_ID = "local-lakebase";
+
 export async function createTokenOffice(options: { issuer: () => string; clock: LocalClock }): Promise<TokenOffice> {
   const { issuer, clock } = options;
   const { privateKey, publicKey } = await generateSigningKeys();
   const issued: IssuedToken[] = [];
   const counts: Record<TokenKind, number> = { workspace: 0, credential: 0 };
   const byToken = new Map<string, IssuedToken>();
+  const idTokens: string[] = [];
   const revoked = new Set<string>();
 
   return {
@@ -61,7 +75,7 @@ export async function createTokenOffice(options: { issuer: () => string; clock: 
       const entry: IssuedToken = { id, kind, subject, scopes, expiresAt: new Date(expiry * 1000) };
       issued.push(entry);
       const token = await new SignJWT({ client_id: subject, scope: scopes.join(" ") || audiences[kind] })
-        .setProtectedHeader({ alg: "RS256", kid: "local-lakebase", typ: "at+jwt" })
+        .setProtectedHeader({ alg: "RS256", kid: KEY_ID, typ: "at+jwt" })
         .setIssuer(issuer())
         .setAudience(audiences[kind])
         .setSubject(subject)
@@ -72,6 +86,22 @@ export async function createTokenOffice(options: { issuer: () => string; clock: 
       byToken.set(token, entry);
       return { token, issued: entry };
     },
+    async issueIdToken({ issuer: idIssuer, audience, subject, lifeSeconds, claims }) {
+      const now = Math.floor(clock.now() / 1000);
+      const token = await new SignJWT(claims)
+        .setProtectedHeader({ alg: "RS256", kid: KEY_ID, typ: "JWT" })
+        .setIssuer(idIssuer)
+        .setAudience(audience)
+        .setSubject(subject)
+        .setIssuedAt(now)
+        .setExpirationTime(now + lifeSeconds)
+        .sign(privateKey);
+      idTokens.push(token);
+      return token;
+    },
+    publicKeys: () => ({
+      keys: [{ ...publicKey.export({ format: "jwk" }), kid: KEY_ID, alg: "RS256", use: "sig" }],
+    }),
     async verify(token, kind) {
       const tokenId = byToken.get(token)?.id;
       if (!isJwt(token)) return { kind: "not-a-token" };
@@ -98,7 +128,7 @@ export async function createTokenOffice(options: { issuer: () => string; clock: 
     revokeAll(kind) {
       for (const token of issued) if (token.kind === kind) revoked.add(token.id);
     },
-    secrets: () => [...byToken.keys()],
+    secrets: () => [...byToken.keys(), ...idTokens],
   };
 }
 

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 /** An answer of the workspace API. */
 export interface Answer {
   status: number;
+  /** A text is sent as it is, anything else as JSON. */
   body: unknown;
   headers?: Record<string, string>;
 }

@@ -2,6 +2,10 @@
 export type Operation =
   | "discovery"
   | "token"
+  | "authorize"
+  | "consent"
+  | "revoke"
+  | "keys"
   | "credential"
   | "endpoint"
   | "endpoints"

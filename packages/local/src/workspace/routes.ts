@@ -1,5 +1,6 @@
 import { type Answer, ApiError, invalid, notFound } from "./api-error.ts";
 import { type CredentialContext, mintForEndpoint, mintForInstance } from "./credentials.ts";
+import { type AuthorizationContext, answerConsent, askForConsent } from "./oauth/authorization-endpoint.ts";
 import {
   describeAuthorizationServer,
   describeHost,
@@ -7,11 +8,17 @@ import {
   issuerPath,
   type WorkspacePlace,
 } from "./oauth/authorization-server.ts";
+import { type RevocationContext, revokeToken } from "./oauth/revocation.ts";
 import { answerTokenRequest, type TokenEndpointContext } from "./oauth/token-endpoint.ts";
 import type { Operation } from "./request-record.ts";
 import { page, type Resources } from "./resources.ts";
 
-export interface RouteContext extends TokenEndpointContext, CredentialContext, WorkspacePlace {
+export interface RouteContext
+  extends TokenEndpointContext,
+    AuthorizationContext,
+    RevocationContext,
+    CredentialContext,
+    WorkspacePlace {
   resources: Resources;
 }
 
@@ -62,16 +69,36 @@ export const routes: Route[] = [
     method: "POST",
     path: at(`${issuerPath}/v1/token`),
     open: true,
-    answer: ({ parts: [account = ""], headers, body }, context) =>
-      answerTokenRequest(
-        {
-          contentType: String(headers["content-type"] ?? ""),
-          authorization: headers.authorization as string | undefined,
-          body,
-          issuer: findIssuer(account, context),
-        },
-        context,
-      ),
+    answer: ({ parts: [account = ""], ...visit }, context) =>
+      answerTokenRequest({ ...posted(visit), issuer: findIssuer(account, context) }, context),
+  },
+  {
+    operation: "authorize",
+    method: "GET",
+    path: at(`${issuerPath}/v1/authorize`),
+    open: true,
+    answer: ({ parts: [account = ""], query }, context) => askForConsent(query, findIssuer(account, context), context),
+  },
+  {
+    operation: "consent",
+    method: "POST",
+    path: at(`${issuerPath}/v1/authorize`),
+    open: true,
+    answer: ({ headers, body }, context) => answerConsent(headers, body, context),
+  },
+  {
+    operation: "revoke",
+    method: "POST",
+    path: at(`${issuerPath}/v1/revoke`),
+    open: true,
+    answer: (visit, context) => revokeToken(posted(visit), context),
+  },
+  {
+    operation: "keys",
+    method: "GET",
+    path: at(`${issuerPath}/jwks\\.json`),
+    open: true,
+    answer: (_visit, { tokens }) => ok(tokens.publicKeys()),
   },
   {
     operation: "credential",
@@ -175,6 +202,14 @@ export const routes: Route[] = [
 function found<Thing>(thing: Thing | undefined, what: string): Thing {
   if (thing === undefined) throw notFound(what);
   return thing;
+}
+
+/** What the parts of OAuth that take forms look at. */
+function posted({ headers, body }: Pick<Visit, "headers" | "body">) {
+  const [contentType = "", authorization] = [headers["content-type"], headers.authorization].map((value) =>
+    value === undefined ? undefined : String(value),
+  );
+  return { contentType, authorization, body };
 }
 
 function jsonBody({ headers, body }: Visit): Record<string, unknown> {

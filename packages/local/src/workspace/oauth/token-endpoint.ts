@@ -1,5 +1,7 @@
 import { type Answer, OAuthError } from "../api-error.ts";
+import { type AuthorizationCodeContext, grantForAuthorizationCode } from "./authorization-code.ts";
 import { type ClientCredentialsContext, grantForClientCredentials } from "./client-credentials.ts";
+import { grantForRefreshToken, type RefreshContext } from "./refresh-tokens.ts";
 import { grantForSubjectToken, type TokenExchangeContext } from "./token-exchange.ts";
 
 /** A form that has come to the token endpoint. */
@@ -10,11 +12,16 @@ export interface TokenRequest {
   issuer: string;
 }
 
-export type TokenEndpointContext = ClientCredentialsContext & TokenExchangeContext;
+export type TokenEndpointContext = ClientCredentialsContext &
+  TokenExchangeContext &
+  AuthorizationCodeContext &
+  RefreshContext;
 
 /** The grants, by `grant_type`; a new one is a new entry. */
 const grants: Record<string, (request: TokenRequest, context: TokenEndpointContext) => Promise<Answer>> = {
   client_credentials: grantForClientCredentials,
+  authorization_code: grantForAuthorizationCode,
+  refresh_token: grantForRefreshToken,
   "urn:ietf:params:oauth:grant-type:token-exchange": grantForSubjectToken,
 };
 
