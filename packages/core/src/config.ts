@@ -2,7 +2,7 @@ import type { Clock } from "./clock.ts";
 import { type CertificateSource, type PostgresTls, readPostgresTls } from "./config/certificates.ts";
 import { checkHost, readTrustedHosts } from "./config/host-guard.ts";
 import { type EnvironmentVariables, type Identity, type IdentityGroup, readIdentity } from "./config/identity-group.ts";
-import { ConfigReader } from "./config/reader.ts";
+import { ConfigReader, type Environment } from "./config/reader.ts";
 import { type ResolvedScope, readScope } from "./config/scope.ts";
 import { readTarget, type TargetGroup } from "./config/target-group.ts";
 import { sslModeProblem } from "./connection-string.ts";
@@ -33,6 +33,8 @@ export interface ResolvedConfig {
   readonly fromOptions: { readonly target: boolean; readonly identity: boolean };
   /** A variable of the environment, as it is now; for identities that were told to read there. */
   readonly variable: EnvironmentVariables;
+  /** All of the environment, as it is now. A function, so that no look at a handle shows what it holds. */
+  readonly environment: () => Environment;
   readonly ignored: IdentityGroup["ignored"];
 }
 
@@ -88,6 +90,7 @@ export function resolveConfig(
     clock: options.clock,
     fromOptions: { target: target.fromOptions, identity: identity.fromOptions },
     variable: (name: string) => reader.environment[name]?.trim() || undefined,
+    environment: () => reader.environment,
     ignored: identity.ignored,
   });
 }

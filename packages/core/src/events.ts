@@ -45,6 +45,8 @@ export type LakebaseEvent =
     })
   /** An open connection was lost (suspension, restart, 24 h idle, 3 days, network). */
   | (EventBase & { readonly type: "connectionLost"; readonly code: string | undefined })
+  /** Something works and should not stay as it is; told once a handle. */
+  | (EventBase & { readonly type: "warning"; readonly message: string })
   /** A setting was found and deliberately not used. */
   | (EventBase & { readonly type: "ignored"; readonly setting: string; readonly reason: string });
 

@@ -28,7 +28,7 @@ import {
 } from "./token-cache.ts";
 import { packageVersion } from "./version.ts";
 import { authorize, getUserName, mintCredential, type WorkspaceCall } from "./workspace.ts";
-import type { WorkspaceToken } from "./workspace-auth.ts";
+import type { WorkspaceAuthSurroundings, WorkspaceToken } from "./workspace-auth.ts";
 
 /** A Postgres password for one target, and when it ends. */
 export interface Credential {
@@ -119,6 +119,8 @@ export class Handle {
   #http: Promise<HttpSettings> | undefined;
   #tls: Promise<(servername: string) => VerifiedTls> | undefined;
   #closed = false;
+  readonly #closing = new AbortController();
+  readonly #warned = new Set<string>();
   #logins = 0;
   #loginsRejected = 0;
   #tokenWaits = 0;
@@ -224,6 +226,7 @@ export class Handle {
 
   close(): void {
     this.#closed = true;
+    this.#closing.abort(this.#closedError());
     for (const cache of [this.#credentials, this.#workspaceTokens, this.#targets, this.#user]) cache.close();
   }
 
@@ -259,7 +262,12 @@ export class Handle {
   async #settle(): Promise<ResolvedIdentity | undefined> {
     this.#throwIfClosed();
     if (!this.#settled) {
-      this.#settling ??= resolveIdentity(this.#parts.config);
+      this.#settling ??= this.#withinTimeout(
+        this.#parts.config.scope,
+        this.#closing.signal,
+        "an identity",
+        async (signal) => resolveIdentity(this.#parts.config, this.#surroundings(signal)),
+      );
       const identity = await this.#forgetFailure(this.#settling, () => {
         this.#settling = undefined;
       });
@@ -270,8 +278,27 @@ export class Handle {
     return this.#settled.identity;
   }
 
+  /** What an identity may use of the handle. */
+  #surroundings(signal: AbortSignal): WorkspaceAuthSurroundings {
+    const { config, clock, emit } = this.#parts;
+    return {
+      signal,
+      variable: config.variable,
+      environment: config.environment,
+      now: clock.now,
+      warn: (message) => {
+        if (!this.#warned.has(message)) emit({ type: "warning", message });
+        this.#warned.add(message);
+      },
+    };
+  }
+
+  #closedError(): LakebaseError {
+    return new LakebaseError("ERR_LAKEBASE_CLOSED", `the handle for ${this.#parts.label} is closed`);
+  }
+
   #throwIfClosed(): void {
-    if (this.#closed) throw new LakebaseError("ERR_LAKEBASE_CLOSED", `the handle for ${this.#parts.label} is closed`);
+    if (this.#closed) throw this.#closedError();
   }
 
   #throwWhileRefused(): void {
@@ -435,11 +462,9 @@ export class Handle {
     const requestedAt = this.#parts.clock.now();
     const http = await this.#httpSettings();
     const answer: unknown = await auth.getToken({
+      ...this.#surroundings(signal),
       workspaceHost,
-      signal,
       forced,
-      variable: this.#parts.config.variable,
-      now: this.#parts.clock.now,
       request: (purpose, request) => sendRequest(request, { purpose, signal, holdProcess: !background }, http),
     });
     const { token, headers, lifetimeMs, cached } = Object(answer) as Partial<WorkspaceToken>;

@@ -20,7 +20,12 @@ export {
   azureClientSecret,
   azureManagedIdentity,
 } from "./identity/azure.ts";
+export { type AzureCliOptions, azureCli } from "./identity/azure-cli.ts";
 export { type ClientCredentialsOptions, clientCredentials } from "./identity/client-credentials.ts";
+export { type ConfigProfileOptions, configProfile } from "./identity/config-profile.ts";
+export { type DatabricksCliOptions, databricksCli } from "./identity/databricks-cli.ts";
+export { explainAuth } from "./identity/explain-auth.ts";
+export type { AuthExplanation } from "./identity/explanation.ts";
 export type { OAuthDiscoveryOptions } from "./identity/oauth-endpoints.ts";
 export {
   type EnvironmentOidcOptions,
@@ -31,12 +36,14 @@ export {
   githubOidc,
 } from "./identity/oidc.ts";
 export { personalAccessToken } from "./identity/personal-access-token.ts";
+export type { AuthCandidate } from "./identity/selection.ts";
 export { type FederationOptions, type TokenExchangeOptions, tokenExchange } from "./identity/token-exchange.ts";
 export { type UserSession, type UserSessionOptions, userSession } from "./identity/user-session.ts";
 export type { AuthorizationRequest, SignedIn } from "./identity/user-session-flow.ts";
 export type { LoopbackOptions } from "./identity/user-session-loopback.ts";
 export type { KeptSignIn } from "./identity/user-session-oauth.ts";
 export type { StoredSession, TokenStore } from "./identity/user-session-store.ts";
+export { type SdkWorkspaceClient, workspaceClient } from "./identity/workspace-client.ts";
 export { createLakebase, type Lakebase } from "./lakebase.ts";
 export { isLoginRejected } from "./login-errors.ts";
 export type { Claim, LakebaseOptions, PoolScope } from "./options.ts";
@@ -45,6 +52,7 @@ export type { VerifiedTls } from "./tls.ts";
 export type {
   WorkspaceAuth,
   WorkspaceAuthContext,
+  WorkspaceAuthSurroundings,
   WorkspaceRequest,
   WorkspaceResponse,
   WorkspaceToken,

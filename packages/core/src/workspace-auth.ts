@@ -36,8 +36,24 @@ export interface WorkspaceResponse {
   readonly location?: string | undefined;
 }
 
+/** What an identity may use before there is a workspace to ask. */
+export interface WorkspaceAuthSurroundings {
+  readonly signal: AbortSignal;
+  /**
+   * A variable of the handle's environment (`env`, or else the process's), as it is now. For what an identity was told to
+   * read there; which identity it is, and of whom, is settled without it.
+   */
+  variable(name: string): string | undefined;
+  /** All of that environment, for a program that is run. */
+  environment(): Readonly<Record<string, string | undefined>>;
+  /** Wall clock, milliseconds. */
+  now(): number;
+  /** Tells the listeners of the handle, once, what works and should not stay as it is. Holds no secret. */
+  warn(message: string): void;
+}
+
 /** What an identity may use while it fetches a token. */
-export interface WorkspaceAuthContext {
+export interface WorkspaceAuthContext extends WorkspaceAuthSurroundings {
   /** `https://…` without a path. */
   readonly workspaceHost: string;
   /**
@@ -45,16 +61,8 @@ export interface WorkspaceAuthContext {
    * @param purpose Says what failed, for example "OAuth token request".
    */
   request(purpose: string, request: WorkspaceRequest): Promise<WorkspaceResponse>;
-  readonly signal: AbortSignal;
-  /**
-   * A variable of the handle's environment (`env`, or else the process's), as it is now. For what an identity was told to
-   * read there; which identity it is, and of whom, is settled without it.
-   */
-  variable(name: string): string | undefined;
   /** The workspace refused the last token: an issuer with a cache of its own must not answer from it. */
   readonly forced: boolean;
-  /** Wall clock, milliseconds. */
-  now(): number;
 }
 
 /** A way to get a workspace token. Made by `clientCredentials()`, `personalAccessToken()` and the like. */
@@ -64,7 +72,7 @@ export interface WorkspaceAuth {
   /** The Postgres user that this identity logs in as, where the identity itself tells it. */
   readonly user?: string | undefined;
   /** The workspace that the identity itself names (a CLI profile, an SDK client), where `workspaceHost` is not given. */
-  workspaceHost?(): string | undefined | Promise<string | undefined>;
+  workspaceHost?(surroundings: WorkspaceAuthSurroundings): string | undefined | Promise<string | undefined>;
   getToken(context: WorkspaceAuthContext): Promise<WorkspaceToken>;
 }
 
