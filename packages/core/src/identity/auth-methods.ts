@@ -1,5 +1,6 @@
 import type { EnvironmentVariables } from "../config/identity-group.ts";
 import type { WorkspaceAuth, WorkspaceAuthSurroundings } from "../workspace-auth.ts";
+import { type AzureOptions, azureClientSecret, azureManagedIdentity } from "./azure.ts";
 import { azureCli } from "./azure-cli.ts";
 import { probeAzureCli } from "./azure-cli-flow.ts";
 import { clientCredentials } from "./client-credentials.ts";
@@ -137,6 +138,26 @@ export const authMethods: readonly AuthMethod[] = [
       }),
   },
   {
+    type: "azure-msi",
+    kind: "azure",
+    needs: () => ["ARM_USE_MSI"],
+    create: ({ variable }) =>
+      azureManagedIdentity({ ...optional("clientId", variable("ARM_CLIENT_ID")), ...azure(variable) }),
+  },
+  {
+    type: "azure-client-secret",
+    kind: "azure",
+    needs: () => ["ARM_CLIENT_ID", "ARM_CLIENT_SECRET"],
+    create: ({ variable }) =>
+      azureClientSecret({
+        clientId: variable("ARM_CLIENT_ID") as string,
+        clientSecret: variable("ARM_CLIENT_SECRET") as string,
+        tenantId: variable("ARM_TENANT_ID"),
+        authorityHost: variable("AZURE_AUTHORITY_HOST"),
+        ...azure(variable),
+      }),
+  },
+  {
     type: "azure-cli",
     kind: "program",
     needs: () => [],
@@ -145,7 +166,7 @@ export const authMethods: readonly AuthMethod[] = [
         ? undefined
         : "the workspace is not on Azure",
     probe: (_place, surroundings) => probeAzureCli(undefined, surroundings),
-    create: ({ variable }) => azureCli(optional("tenantId", variable("ARM_TENANT_ID"))),
+    create: ({ variable }) => azureCli({ tenantId: variable("ARM_TENANT_ID"), ...azure(variable) }),
   },
 ];
 
@@ -172,6 +193,15 @@ function federation(variable: EnvironmentVariables) {
 
 function discovery(variable: EnvironmentVariables) {
   return { discoveryUrl: variable("DATABRICKS_DISCOVERY_URL"), accountId: variable("DATABRICKS_ACCOUNT_ID") };
+}
+
+function azure(variable: EnvironmentVariables): AzureOptions {
+  return {
+    azureResourceId: variable("DATABRICKS_AZURE_RESOURCE_ID"),
+    // What it can be is checked where it is used.
+    azureCloud: variable("ARM_ENVIRONMENT")?.toLowerCase() as AzureOptions["azureCloud"],
+    loginAppId: variable("DATABRICKS_AZURE_LOGIN_APP_ID"),
+  };
 }
 
 /** Left out where it is not set: to be given and undefined is an error, so that nobody becomes somebody else. */

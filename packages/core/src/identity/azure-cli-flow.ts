@@ -1,6 +1,8 @@
+import { configError } from "../errors.ts";
 import type { WorkspaceAuthContext } from "../workspace-auth.ts";
 import { checkTexts } from "./auth-options.ts";
 import type { AzureCliOptions } from "./azure-cli.ts";
+import { azureCloudOf, azureOptionNames, databricksApplication, isAzureCloud } from "./azure-workspace.ts";
 import {
   absentIdentity,
   askCommandLine,
@@ -10,10 +12,9 @@ import {
   tokenOf,
 } from "./command-line.ts";
 import type { AuthFlow } from "./lazy-auth.ts";
+import { isTokenText } from "./token-answer.ts";
 
 const name = "the Azure CLI";
-/** Databricks in every Entra tenant (https://learn.microsoft.com/azure/databricks/dev-tools/auth/azure-cli). */
-const databricksApplication = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d";
 
 const commandLine = (path = "az"): CommandLine => ({
   name,
@@ -44,17 +45,22 @@ const commandLine = (path = "az"): CommandLine => ({
 
 /** The identity of whoever has signed in with `az login`. */
 export function createFlow(options: AzureCliOptions): AuthFlow {
-  checkTexts("azureCli", options, ["tenantId", "path"]);
-  const { tenantId, path } = options;
+  checkTexts("azureCli", options, ["tenantId", "path", ...azureOptionNames]);
+  if (!isAzureCloud(options.azureCloud)) {
+    throw configError([
+      { option: "auth: azureCli.azureCloud", message: 'must be "public", "usgovernment" or "china"' },
+    ]);
+  }
+  const { azureResourceId, loginAppId = databricksApplication } = options;
   return {
     async getToken(context) {
-      const resourceId = context.variable("DATABRICKS_AZURE_RESOURCE_ID");
-      const ask = (resource: string) => tokenFor(resource, tenantId, resourceId, path, context);
-      const answer = await ask(databricksApplication);
+      const answer = await tokenFor(loginAppId, options, context);
       if (!("json" in answer)) throw absentIdentity("absent" in answer ? answer.absent : `${name} gave no token`);
       const { accessToken, expires_on: epoch, expiresOn } = answer.json;
       const token = tokenOf(name, accessToken, endOf(epoch, expiresOn), context.now());
-      return resourceId === undefined ? token : { ...token, headers: await azureHeaders(resourceId, ask, context) };
+      return azureResourceId === undefined
+        ? token
+        : { ...token, headers: await headersOf(azureResourceId, options, context) };
     },
   };
 }
@@ -67,12 +73,10 @@ export async function probeAzureCli(path: string | undefined, context: CommandCo
 
 async function tokenFor(
   resource: string,
-  tenantId: string | undefined,
-  resourceId: string | undefined,
-  path: string | undefined,
+  { path, tenantId, azureResourceId }: AzureCliOptions,
   context: CommandContext,
 ): Promise<CommandAnswer> {
-  const subscription = resourceId?.split("/")[2];
+  const subscription = azureResourceId?.split("/")[2];
   const ask = (...more: string[]) =>
     askCommandLine(
       commandLine(path),
@@ -103,20 +107,15 @@ function endOf(epoch: unknown, local: unknown): number {
  * Where Azure keeps the workspace, for identities that the workspace does not know yet. The second token proves the right
  * to it; who may not have one is a user of the workspace, and needs none.
  */
-async function azureHeaders(
+async function headersOf(
   resourceId: string,
-  ask: (resource: string) => Promise<CommandAnswer>,
-  { workspaceHost, signal }: WorkspaceAuthContext,
+  options: AzureCliOptions,
+  context: WorkspaceAuthContext,
 ): Promise<Record<string, string>> {
   const headers = { "x-databricks-azure-workspace-resource-id": resourceId };
-  const answer = await ask(managementOf(workspaceHost)).catch(() => undefined);
-  signal.throwIfAborted();
+  const { management } = azureCloudOf(options, context.workspaceHost);
+  const answer = await tokenFor(management, options, context).catch(() => undefined);
+  context.signal.throwIfAborted();
   const token = answer && "json" in answer ? answer.json.accessToken : undefined;
-  return typeof token === "string" ? { ...headers, "x-databricks-azure-sp-management-token": token } : headers;
-}
-
-function managementOf(workspaceHost: string): string {
-  if (workspaceHost.endsWith(".azure.us")) return "https://management.core.usgovcloudapi.net/";
-  if (workspaceHost.endsWith(".azure.cn")) return "https://management.core.chinacloudapi.cn/";
-  return "https://management.core.windows.net/";
+  return isTokenText(token) ? { ...headers, "x-databricks-azure-sp-management-token": token } : headers;
 }

@@ -1,8 +1,9 @@
 import type { WorkspaceAuth } from "../workspace-auth.ts";
+import type { AzureOptions } from "./azure.ts";
 import { lazyAuth } from "./lazy-auth.ts";
 
 /** Options of {@link azureCli}. */
-export interface AzureCliOptions {
+export interface AzureCliOptions extends AzureOptions {
   /** The Entra tenant of the workspace, where the account is in several. */
   tenantId?: string | undefined;
   /** The program. Default: `az` on the `PATH`. */
@@ -12,8 +13,7 @@ export interface AzureCliOptions {
 /**
  * Whoever has signed in on this machine with `az login`, for a workspace on Azure; for development. Runs
  * `az account get-access-token` once an hour. From the environment: `DATABRICKS_AUTH_TYPE=azure-cli`, or where nothing else
- * is set; `ARM_TENANT_ID`. Where `DATABRICKS_AZURE_RESOURCE_ID` is set, the workspace is told which one is meant, as
- * people need who are not its users yet.
+ * is set; `ARM_TENANT_ID`. The CLI keeps a token for up to an hour and has no way to be asked for a new one.
  *
  * @throws LakebaseError at the first login: `ERR_LAKEBASE_UNAUTHENTICATED` when the CLI is not installed or nobody is
  * signed in, with what to run.

@@ -11,7 +11,7 @@ export interface AzureCloud {
  * The application id of Azure Databricks, the same in every Azure:
  * https://learn.microsoft.com/azure/databricks/dev-tools/auth/aad-token-manual
  */
-const databricksApplication = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d";
+export const databricksApplication = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d";
 
 /** https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud */
 const clouds = {

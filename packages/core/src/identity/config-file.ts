@@ -129,6 +129,7 @@ const variableOfField: Readonly<Record<string, string>> = {
   azure_client_secret: "ARM_CLIENT_SECRET",
   azure_tenant_id: "ARM_TENANT_ID",
   azure_environment: "ARM_ENVIRONMENT",
+  azure_login_app_id: "DATABRICKS_AZURE_LOGIN_APP_ID",
   google_service_account: "DATABRICKS_GOOGLE_SERVICE_ACCOUNT",
   google_credentials: "GOOGLE_CREDENTIALS",
 };

@@ -63,7 +63,8 @@ export async function askDatabricksCli(
   if ("other" in answer) answer = await ask();
   if (!("json" in answer)) return "absent" in answer ? answer : { absent: `${name} is too old` };
   const { access_token: token, expiry } = answer.json;
-  return tokenOf(name, token, typeof expiry === "string" ? Date.parse(expiry) : Number.NaN, context.now());
+  const endsAt = typeof expiry === "string" ? Date.parse(expiry) : Number.NaN;
+  return { ...tokenOf(name, token, endsAt, context.now()), cached: !context.forced };
 }
 
 /** Its complaints, in the words of versions 0.100 to 0.298 and of the Python CLI before them. */

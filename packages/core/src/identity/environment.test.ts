@@ -104,6 +104,15 @@ describe("the identity of the environment", () => {
       undefined,
       ["databricks-cli"],
     ],
+    ["a principal of Entra", azure, "azure-client-secret", "arm-id", ["azure-client-secret"]],
+    ["a managed identity", { ARM_USE_MSI: "true" }, "azure-managed-identity", undefined, ["azure-msi"]],
+    [
+      "a managed identity of a name",
+      { ARM_USE_MSI: "1", ARM_CLIENT_ID: "m" },
+      "azure-managed-identity",
+      "m",
+      ["azure-msi"],
+    ],
     ["the Azure CLI, by choice", { [type]: "azure-cli" }, "azure-cli", undefined, ["azure-cli"]],
     [
       "a managed identity that is switched off",
@@ -140,6 +149,8 @@ describe("the identity of the environment", () => {
           "github-oidc: ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN are not set",
           "env-oidc: DATABRICKS_OIDC_TOKEN is not set",
           "file-oidc: DATABRICKS_OIDC_TOKEN_FILEPATH is not set",
+          "azure-msi: ARM_USE_MSI is not set",
+          "azure-client-secret: ARM_CLIENT_ID and ARM_CLIENT_SECRET are not set",
           "azure-cli: the workspace is not on Azure",
         ),
     ],
@@ -155,6 +166,8 @@ describe("the identity of the environment", () => {
           "github-oidc: ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN are not set",
           "env-oidc: DATABRICKS_OIDC_TOKEN is not set",
           "file-oidc: DATABRICKS_OIDC_TOKEN_FILEPATH is not set",
+          "azure-msi: ARM_USE_MSI is not set",
+          "azure-client-secret: ARM_CLIENT_ID and ARM_CLIENT_SECRET are not set",
           `azure-cli: ${noAz}`,
         ),
     ],
@@ -180,6 +193,12 @@ describe("the identity of the environment", () => {
       { [token]: "t", [id]: "a" },
       `${token}, ${id}`,
       "is ambiguous: DATABRICKS_TOKEN and DATABRICKS_CLIENT_ID are set, for different identities; remove all but one's, or choose with DATABRICKS_AUTH_TYPE=pat or oauth-m2m or github-oidc or env-oidc or file-oidc",
+    ],
+    [
+      "an id of Entra alone",
+      { ARM_CLIENT_ID: "arm-id", ARM_TENANT_ID: "t", [host]: "https://adb-1.2.azuredatabricks.net" },
+      "ARM_CLIENT_ID",
+      `is set, but not what belongs to it:${list("azure-msi: ARM_USE_MSI is not set", "azure-client-secret: ARM_CLIENT_SECRET is not set")}`,
     ],
     [
       "a user name alone",
@@ -209,13 +228,13 @@ describe("the identity of the environment", () => {
       "an unknown choice",
       { [type]: "dapi0123" },
       type,
-      "must be one of pat, oauth-m2m, databricks-cli, github-oidc, env-oidc, file-oidc, azure-cli",
+      "must be one of pat, oauth-m2m, databricks-cli, github-oidc, env-oidc, file-oidc, azure-msi, azure-client-secret, azure-cli",
     ],
     [
       "a choice that every object has",
       { [type]: "constructor" },
       type,
-      "must be one of pat, oauth-m2m, databricks-cli, github-oidc, env-oidc, file-oidc, azure-cli",
+      "must be one of pat, oauth-m2m, databricks-cli, github-oidc, env-oidc, file-oidc, azure-msi, azure-client-secret, azure-cli",
     ],
   ])("is told to be missing where there is %s", async (_name, environment, variable, message) => {
     const found = await choose(environment);
@@ -334,7 +353,8 @@ describe("the identity of the environment", () => {
       { [secret]: "s3cret" },
       { DATABRICKS_PASSWORD: "passw0rd" },
       { [type]: "dapi0123" },
-      azure,
+      { ...azure, ...principal },
+      { ARM_CLIENT_SECRET: "s3cret" },
     ]) {
       const { candidates, problem, auth } = await choose(environment);
       expect(auth).toBeUndefined();
