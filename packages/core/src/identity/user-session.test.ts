@@ -141,6 +141,8 @@ const context = (forced = false): WorkspaceAuthContext => ({
   signal: new AbortController().signal,
   forced,
   variable: () => undefined,
+  environment: () => ({}),
+  warn: () => {},
   now: () => 0,
 });
 
