@@ -38,10 +38,11 @@ export {
 export { personalAccessToken } from "./identity/personal-access-token.ts";
 export type { AuthCandidate } from "./identity/selection.ts";
 export { type FederationOptions, type TokenExchangeOptions, tokenExchange } from "./identity/token-exchange.ts";
-export { type UserSession, type UserSessionOptions, userSession } from "./identity/user-session.ts";
+export { type UserSession, userSession } from "./identity/user-session.ts";
 export type { AuthorizationRequest, SignedIn } from "./identity/user-session-flow.ts";
 export type { LoopbackOptions } from "./identity/user-session-loopback.ts";
 export type { KeptSignIn } from "./identity/user-session-oauth.ts";
+export type { UserSessionOptions } from "./identity/user-session-options.ts";
 export type { StoredSession, TokenStore } from "./identity/user-session-store.ts";
 export { type SdkWorkspaceClient, workspaceClient } from "./identity/workspace-client.ts";
 export { createLakebase, type Lakebase } from "./lakebase.ts";
@@ -49,6 +50,8 @@ export { isLoginRejected } from "./login-errors.ts";
 export type { Claim, LakebaseOptions, PoolScope } from "./options.ts";
 export type { Secret } from "./secret.ts";
 export type { VerifiedTls } from "./tls.ts";
+export type { LakebaseUsersHealth } from "./users/people.ts";
+export { createLakebaseUsers, type LakebaseUsers, type LakebaseUsersOptions, type UserRequest } from "./users.ts";
 export type {
   WorkspaceAuth,
   WorkspaceAuthContext,
