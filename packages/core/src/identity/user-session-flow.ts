@@ -1,14 +1,13 @@
 import { randomUUID } from "node:crypto";
-import type { FullClock } from "../clock.ts";
 import { isLakebaseError } from "../error-chain.ts";
 import { configError, LakebaseError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import { packageVersion } from "../version.ts";
 import type { WorkspaceAuthContext, WorkspaceToken } from "../workspace-auth.ts";
-import type { OAuthDiscoveryOptions } from "./oauth-endpoints.ts";
 import type { LoopbackOptions } from "./user-session-loopback.ts";
 import { createOAuthClient, type GrantedTokens, type KeptSignIn, workspaceHeader } from "./user-session-oauth.ts";
-import { openEntry, type Session, type TokenStore } from "./user-session-store.ts";
+import { readUserSessionOptions, type UserSessionOptions } from "./user-session-options.ts";
+import { openEntry, type Session } from "./user-session-store.ts";
 
 /** What `createAuthorizationUrl()` gives: an address for the browser, and what to keep until it comes back. */
 export interface AuthorizationRequest extends KeptSignIn {
@@ -68,23 +67,6 @@ export interface UserSessionCalls {
   signOut(): Promise<{ readonly revoked: boolean }>;
 }
 
-/** {@link UserSessionOptions}, checked and complete. */
-export interface UserSessionSettings {
-  readonly workspaceHost: string;
-  readonly workspaceId: string | undefined;
-  readonly clientId: string;
-  readonly clientSecret: Secret | undefined;
-  readonly redirectUri: string | undefined;
-  readonly scopes: readonly string[];
-  readonly discovery: OAuthDiscoveryOptions;
-  readonly store: TokenStore;
-  readonly key: string;
-  readonly extraCa: readonly string[] | undefined;
-  readonly applicationName: string | undefined;
-  readonly fetch: typeof fetch | undefined;
-  readonly clock: FullClock;
-}
-
 /** What all sessions of this process share, those of another copy of this package included. */
 interface Desk {
   /** What is being done with a refresh token; `undefined` comes out where the store has to be asked again. */
@@ -111,8 +93,9 @@ function commonDesk(): Desk {
 
 /** The working half of `userSession()`. */
 export function createUserSession(
-  settings: UserSessionSettings,
+  options: UserSessionOptions,
 ): UserSessionCalls & { getToken(context: WorkspaceAuthContext): Promise<WorkspaceToken> } {
+  const settings = readUserSessionOptions(options);
   const { clock, workspaceHost, clientId } = settings;
   const entry = openEntry(settings.store, settings.key, { workspaceHost, clientId });
   const oauth = createOAuthClient({

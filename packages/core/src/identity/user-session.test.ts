@@ -5,7 +5,8 @@ import { FakeClock, settle } from "../../test/fake-clock.ts";
 import { type Answer, failure, fakeWorkspace, json, paths, watch } from "../../test/fake-workspace.ts";
 import { isLakebaseError } from "../error-chain.ts";
 import type { WorkspaceAuthContext } from "../workspace-auth.ts";
-import { type UserSessionOptions, userSession } from "./user-session.ts";
+import { userSession } from "./user-session.ts";
+import type { UserSessionOptions } from "./user-session-options.ts";
 import type { StoredSession, TokenStore } from "./user-session-store.ts";
 
 const minute = 60_000;
@@ -652,30 +653,40 @@ describe("options", () => {
   const good = { workspaceHost: host, clientId: "app", store: setUp().store, key: "k" };
 
   test.each<[string, object, RegExp]>([
-    ["nothing at all", {}, /workspaceHost.*\n.*store.*\n.*key/],
-    [
-      "a workspace without TLS",
-      { ...good, workspaceHost: "http://acme.example" },
-      /userSession.workspaceHost`: must be/,
-    ],
+    ["nothing at all", {}, /clientId`: is undefined/],
+    ["no workspace", { ...good, workspaceHost: undefined }, /workspaceHost/],
+    ["a workspace without TLS", { ...good, workspaceHost: "http://acme.example" }, /workspaceHost`, https/],
     ["no client", { ...good, clientId: undefined }, /userSession.clientId`: is undefined/],
     ["a secret that is undefined", { ...good, clientSecret: undefined }, /userSession.clientSecret`: is undefined/],
     ["an empty secret", { ...good, clientSecret: " " }, /clientSecret`: is empty/],
-    ["a redirect without TLS", { ...good, redirectUri: "http://shop.example/" }, /redirectUri`: must be https/],
-    ["a redirect with a fragment", { ...good, redirectUri: "https://shop.example/#x" }, /redirectUri/],
-    ["no scopes", { ...good, scopes: [] }, /scopes/],
-    ["scopes in one string", { ...good, scopes: "all-apis" }, /scopes/],
-    ["scopes with spaces", { ...good, scopes: ["all-apis offline_access"] }, /scopes/],
-    ["half a store", { ...good, store: { get() {} } }, /store`: must have get, set and delete/],
-    ["no key", { ...good, key: "" }, /key/],
-    ["a path for certificates", { ...good, workspaceCa: "/etc/ca.pem" }, /workspaceCa`: must be PEM/],
-    ["certificates beside fetch", { ...good, workspaceCa: "-----BEGIN CERTIFICATE-----", fetch }, /no effect/],
-    ["a typo", { ...good, clientID: "x" }, /clientID`: is not an option/],
-    ["a bad name", { ...good, applicationName: "é" }, /applicationName`: must be printable/],
+    ["half a store", { ...good, store: { get() {} } }, /store` with get, set and delete/],
+    ["no store", { ...good, store: undefined }, /store` with get, set and delete/],
+    ["no key", { ...good, key: "" }, /key`: is empty/],
   ])("with %s are refused at once", (_name, options, message) => {
     expect(() => userSession(options as UserSessionOptions)).toThrow(
       expect.objectContaining({ code: "ERR_LAKEBASE_CONFIG", message: expect.stringMatching(message) }),
     );
+  });
+
+  test.each<[string, object, RegExp]>([
+    ["a redirect without TLS", { redirectUri: "http://shop.example/" }, /redirectUri`: must be https/],
+    ["a redirect with a fragment", { redirectUri: "https://shop.example/#x" }, /redirectUri/],
+    ["no scopes", { scopes: [] }, /scopes/],
+    ["scopes in one string", { scopes: "all-apis" }, /scopes/],
+    ["scopes with spaces", { scopes: ["all-apis offline_access"] }, /scopes/],
+    ["a path for certificates", { workspaceCa: "/etc/ca.pem", fetch: undefined }, /workspaceCa`: must be PEM/],
+    ["certificates beside fetch", { workspaceCa: "-----BEGIN CERTIFICATE-----", fetch }, /no effect/],
+    ["a typo", { clientID: "x" }, /clientID`: is not an option/],
+    ["a bad name", { applicationName: "é" }, /applicationName`: must be printable/],
+    ["two mistakes", { scopes: [], clientID: "x" }, /2 problems.*\n.*clientID.*\n.*scopes/],
+  ])("with %s are refused by the first use", async (_name, options, message) => {
+    const { requests, ...workspace } = setUp();
+    const one = userSession({ ...good, fetch: workspace.fetch, redirectUri, ...options } as UserSessionOptions);
+    for (const use of [one.createAuthorizationUrl(), one.getToken(context()), one.signOut()]) {
+      const error = await failureOf(use);
+      expect(error).toMatchObject({ code: "ERR_LAKEBASE_CONFIG", message: expect.stringMatching(message) });
+    }
+    expect(requests).toEqual([]);
   });
 
   test("without a redirect are enough until somebody is to sign in", async () => {
