@@ -11,10 +11,11 @@ import {
   list,
   listBranches,
   listEndpoints,
+  tooMuch,
   wayOut,
   withWayOut,
 } from "./target-lookup.ts";
-import type { WorkspaceCall } from "./workspace.ts";
+import { text, type WorkspaceCall } from "./workspace.ts";
 
 type Json = Record<string, unknown>;
 
@@ -72,10 +73,7 @@ export class HostSearch {
     const counted: WorkspaceCall = (purpose, request) => {
       this.#calls += 1;
       if (this.#calls <= maxSearchCalls) return call(purpose, request);
-      throw new LakebaseError(
-        "ERR_LAKEBASE_NOT_FOUND",
-        `${this.#host} was not found in ${this.#workspace} within ${maxSearchCalls} calls; ${wayOut}`,
-      );
+      throw tooMuch(`${this.#host} was not found in ${this.#workspace} within ${maxSearchCalls} calls`);
     };
     const isMeant = (endpoint: Json) =>
       [endpoint.uid, `${endpoint.uid}-ro`].includes(label) ||
@@ -125,7 +123,7 @@ const listProjects = (call: WorkspaceCall) =>
 
 /** A name goes into the path of the next call, so it must be one. */
 function nameOf(kind: ResourceKind, json: Json): string {
-  const parsed = parseResource(kind, String(json.name));
+  const parsed = parseResource(kind, text(json.name) ?? "");
   if ("value" in parsed) return parsed.value.name;
   throw new LakebaseError("ERR_LAKEBASE_BAD_RESPONSE", `a ${kind} in a list of the workspace has no proper name`);
 }

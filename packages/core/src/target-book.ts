@@ -129,7 +129,9 @@ export class TargetBook {
       const { cached } = await withDeadline({ clock, timeoutMs: renewalWaitMs, expired }, async (signal) =>
         this.#found.get({ signal, background: true }),
       );
-      this.#current = cached.value;
+      // While one is being replaced there may be none.
+      if (cached.value.readWrite === undefined && before?.readWrite !== undefined) this.#found.invalidate(() => true);
+      else this.#current = cached.value;
     } catch {
       // What was known may still be right.
     }

@@ -65,7 +65,12 @@ export async function list(call: WorkspaceCall, purpose: string, path: string, f
     token = text(json.next_page_token);
     if (token === undefined) return items;
   }
-  throw new LakebaseError("ERR_LAKEBASE_NOT_FOUND", `${purpose}: more than ${maxPages} pages; ${wayOut}`);
+  throw tooMuch(`there are more than ${maxPages} pages of ${purpose}`);
+}
+
+/** A look-up is bounded: past that, whoever configures has to say more. */
+export function tooMuch(message: string): LakebaseError {
+  return configError([{ option: "endpoint", variable: "LAKEBASE_ENDPOINT", message: `is needed, because ${message}` }]);
 }
 
 export const listBranches = (call: WorkspaceCall, project: string) =>
