@@ -105,6 +105,22 @@ describe("the consent page", () => {
     expect(page.text).not.toContain("<form");
   });
 
+  test("leaves the port open on loopback only", async () => {
+    const app = lakebase.registerApp({ name: "Shop", redirectUris: ["https://a.example.com/cb", "http://[::1]:1/cb"] });
+    const status = async (uri: string) =>
+      (await openPage(lakebase, authorizationRequest(lakebase, { client_id: app.clientId, redirect_uri: uri }).url))
+        .status;
+    expect(await status("https://a.example.com/cb")).toBe(200);
+    expect(await status("https://a.example.com:8443/cb")).toBe(400);
+    expect(await status("http://[::1]:50000/cb")).toBe(200);
+  });
+
+  test("sends nobody anywhere for a parameter that is given twice", async () => {
+    const { url } = authorizationRequest(lakebase);
+    url.searchParams.append("redirect_uri", "https://evil.example.com/");
+    expect(await openPage(lakebase, url)).toMatchObject({ status: 400, text: expect.stringMatching(/given twice/) });
+  });
+
   test.each<[string, Record<string, string | null>, string]>([
     ["no PKCE", { code_challenge: null }, "invalid_request"],
     ["plain PKCE", { code_challenge_method: "plain" }, "invalid_request"],
@@ -254,9 +270,17 @@ describe("a refresh token", () => {
 
   test("ends at sign-out, with the access tokens of the person", async () => {
     const session = await signIn(lakebase);
+    const [own, other] = await Promise.all(
+      [lakebase.user.userName, lakebase.servicePrincipal.clientId].map((name) => lakebase.issueWorkspaceToken(name)),
+    );
     expect(lakebase.signOut(lakebase.user.userName)).toBeGreaterThan(0);
-    expect((await refresh(session.refresh_token)).json.error).toBe("invalid_grant");
+    expect((await refresh(session.refresh_token)).json).toEqual({
+      error: "invalid_grant",
+      error_description: "Refresh token was revoked",
+    });
     expect((await me(session.access_token)).status).toBe(401);
+    expect((await me(own)).status).toBe(401);
+    expect((await me(other)).status).toBe(200);
     expect(lakebase.signOut(lakebase.user.userName)).toBe(0);
   });
 

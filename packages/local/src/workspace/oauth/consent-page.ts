@@ -35,7 +35,8 @@ export function consentPage({ id, request, people, workspaceUrl }: ConsentPageOp
 <button type="submit" name="decision" value="deny" class="quiet">Deny</button>
 </div>
 </form>
-<p class="note">Afterwards you go back to <span class="name">${html(target.host)}</span>. This is a local Lakebase: nobody is asked for a password, and nothing here is real but for the programs that you test.</p>`,
+<p class="note">Afterwards you go back to <span class="name">${html(target.host)}</span>.</p>
+<p class="note">This is a local Lakebase, for tests and development: nobody is asked for a password.</p>`,
     `'self' ${target.origin}`,
   );
 }
@@ -96,14 +97,14 @@ h1 { margin: 0; font-size: 1.35rem; font-weight: 400; line-height: 1.3; }
 h1 + p { margin: .25rem 0 1.5rem; color: var(--quiet); }
 h2, label { display: block; margin: 0 0 .35rem; font-size: 1rem; font-weight: 600; }
 select, button { width: 100%; min-height: 2.75rem; padding: .5rem .75rem; border: 1px solid var(--line); border-radius: .5rem; background: var(--card); color: inherit; font: inherit; }
-select { margin-bottom: 1.5rem; }
+select { margin-bottom: 1.5rem; border-color: var(--quiet); }
 ul { margin: 0 0 1.5rem; padding: 0; list-style: none; border-top: 1px solid var(--line); }
 li { padding: .5rem 0; border-bottom: 1px solid var(--line); }
-code { float: right; padding-left: .75rem; color: var(--quiet); font-size: .85rem; line-height: 1.75; }
+code { display: block; color: var(--quiet); font-size: .8rem; }
 .buttons { display: grid; grid-template-columns: 1fr 1fr; gap: .75rem; }
 button { border-color: var(--accent); background: var(--accent); color: var(--on-accent); font-weight: 600; cursor: pointer; }
 button.quiet { background: transparent; color: var(--accent); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .name { font-family: ui-monospace, monospace; font-size: .9em; }
-.note { margin: 1.25rem 0 0; color: var(--quiet); font-size: .875rem; }
+.note { margin: 1rem 0 0; color: var(--quiet); font-size: .875rem; }
 `;

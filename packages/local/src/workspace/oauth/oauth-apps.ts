@@ -92,20 +92,19 @@ function requireRedirectUri(uri: string): void {
 }
 
 function isLoopback(url: URL): boolean {
-  return url.protocol === "http:" && loopbacks.includes(url.hostname) && url.username === "" && url.password === "";
+  return url.protocol === "http:" && loopbacks.includes(url.hostname);
 }
 
 /** Whether somebody may be sent there: to the letter, or on loopback but for the port. */
 export function allowsRedirect({ redirectUris }: OAuthApp, given: string): boolean {
   if (redirectUris.includes(given)) return true;
-  if (!URL.canParse(given) || given.includes("#")) return false;
   const withoutPort = (uri: string) => {
     const url = new URL(uri);
     url.port = "";
     return url.href;
   };
   return (
-    isLoopback(new URL(given)) &&
+    URL.canParse(given) &&
     redirectUris.some((uri) => isLoopback(new URL(uri)) && withoutPort(uri) === withoutPort(given))
   );
 }
