@@ -31,8 +31,8 @@ export interface RawResponse {
   readonly body: string;
 }
 
-/** Answers of the token and credential APIs are a few kilobytes; anything near this is not one of them. */
-const maxBodyBytes = 64 * 1024;
+/** Answers are a few kilobytes, and a page of a hundred projects about a hundred; anything near this is not one of them. */
+const maxBodyBytes = 256 * 1024;
 
 /**
  * Sends one HTTPS request and answers its JSON. TLS is verified, redirects are refused, the body is bounded, and nothing
