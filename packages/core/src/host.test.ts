@@ -13,49 +13,52 @@ const zones = [
 const uuid = "3f2a1b4c-0d1e-4f5a-8b6c-7d8e9f0a1b2c";
 
 describe("parseLakebaseHost", () => {
+  const ep = "ep-cool-river-a1b2c3d4";
+  const [provisioned, autoscaling] = ["provisioned", "autoscaling"] as const;
+  const [direct, reads, pooled, pooledReads] = [
+    [false, false],
+    [true, false],
+    [false, true],
+    [true, true],
+  ] as const;
+  /** Every form of name, by product and zone: name, product, cloud, region, [reads only, pooled]. */
   test.each([
-    [`instance-${uuid}.database.cloud.databricks.com`, "provisioned", "aws", undefined, false, false],
-    [`instance-ro-${uuid}.database.cloud.databricks.com`, "provisioned", "aws", undefined, true, false],
-    [`instance-${uuid}.database.azuredatabricks.net`, "provisioned", "azure", undefined, false, false],
-    ["ep-cool-river-a1b2c3d4.database.us-west-2.cloud.databricks.com", "autoscaling", "aws", "us-west-2", false, false],
-    ["ep-twilight-rice-e1ipdt0o.database.eastus2.azuredatabricks.net", "autoscaling", "azure", "eastus2", false, false],
-    [
-      "ep-cool-river-a1b2c3d4.database.us-central1.gcp.databricks.com",
-      "autoscaling",
-      "gcp",
-      "us-central1",
-      false,
-      false,
-    ],
-    [
-      "ep-cool-river-a1b2c3d4-ro.database.us-west-2.cloud.databricks.com",
-      "autoscaling",
-      "aws",
-      "us-west-2",
-      true,
-      false,
-    ],
-    [
-      "ep-cool-river-a1b2c3d4-pooler.database.us-west-2.cloud.databricks.com",
-      "autoscaling",
-      "aws",
-      "us-west-2",
-      false,
-      true,
-    ],
-    [
-      "ep-cool-river-a1b2c3d4-ro-pooler.database.us-west-2.cloud.databricks.com",
-      "autoscaling",
-      "aws",
-      "us-west-2",
-      true,
-      true,
-    ],
-    [`instance-${uuid}-pooler.database.cloud.databricks.com`, "provisioned", "aws", undefined, false, true],
-    ["ep-cool-river-a1b2c3d4.database.cloud.databricks.us", "autoscaling", "aws", undefined, false, false],
-    ["ep-cool-river-a1b2c3d4.database.databricks.azure.cn", "autoscaling", "azure", undefined, false, false],
-  ] as const)("reads %s", (host, product, cloud, region, readOnly, pooled) => {
-    expect(parseLakebaseHost(host)).toEqual({ host, product, cloud, region, readOnly, pooled });
+    // AWS
+    [`instance-${uuid}.database.cloud.databricks.com`, provisioned, "aws", undefined, direct],
+    [`instance-ro-${uuid}.database.cloud.databricks.com`, provisioned, "aws", undefined, reads],
+    [`instance-${uuid}-pooler.database.cloud.databricks.com`, provisioned, "aws", undefined, pooled],
+    [`instance-ro-${uuid}-pooler.database.cloud.databricks.com`, provisioned, "aws", undefined, pooledReads],
+    ["instance-1234.database.cloud.databricks.com", provisioned, "aws", undefined, direct],
+    [`${ep}.database.us-west-2.cloud.databricks.com`, autoscaling, "aws", "us-west-2", direct],
+    [`${ep}-ro.database.us-west-2.cloud.databricks.com`, autoscaling, "aws", "us-west-2", reads],
+    [`${ep}-pooler.database.us-west-2.cloud.databricks.com`, autoscaling, "aws", "us-west-2", pooled],
+    [`${ep}-ro-pooler.database.us-west-2.cloud.databricks.com`, autoscaling, "aws", "us-west-2", pooledReads],
+    [`${ep}.database.cloud.databricks.com`, autoscaling, "aws", undefined, direct],
+    // Azure
+    [`instance-${uuid}.database.azuredatabricks.net`, provisioned, "azure", undefined, direct],
+    [`instance-ro-${uuid}.database.azuredatabricks.net`, provisioned, "azure", undefined, reads],
+    ["ep-twilight-rice-e1ipdt0o.database.eastus2.azuredatabricks.net", autoscaling, "azure", "eastus2", direct],
+    ["ep-twilight-rice-e1ipdt0o-ro.database.eastus2.azuredatabricks.net", autoscaling, "azure", "eastus2", reads],
+    ["ep-twilight-rice-e1ipdt0o-pooler.database.eastus2.azuredatabricks.net", autoscaling, "azure", "eastus2", pooled],
+    // GCP
+    [`instance-${uuid}.database.gcp.databricks.com`, provisioned, "gcp", undefined, direct],
+    [`${ep}.database.us-central1.gcp.databricks.com`, autoscaling, "gcp", "us-central1", direct],
+    [`${ep}-pooler.database.us-central1.gcp.databricks.com`, autoscaling, "gcp", "us-central1", pooled],
+    // Governments, and China
+    [`instance-${uuid}.database.cloud.databricks.us`, provisioned, "aws", undefined, direct],
+    [`${ep}.database.us-gov-west-1.cloud.databricks.us`, autoscaling, "aws", "us-gov-west-1", direct],
+    [`${ep}.database.cloud.databricks.us`, autoscaling, "aws", undefined, direct],
+    [`instance-${uuid}.database.databricks.azure.us`, provisioned, "azure", undefined, direct],
+    [`${ep}-ro.database.usgovvirginia.databricks.azure.us`, autoscaling, "azure", "usgovvirginia", reads],
+    [`${ep}.database.databricks.azure.cn`, autoscaling, "azure", undefined, direct],
+    [`${ep}.database.chinaeast2.databricks.azure.cn`, autoscaling, "azure", "chinaeast2", direct],
+    // A region may have the name of a part of a zone.
+    [`${ep}.database.gcp.cloud.databricks.com`, autoscaling, "aws", "gcp", direct],
+    [`${ep}.database.database.cloud.databricks.com`, autoscaling, "aws", "database", direct],
+  ] as const)("reads %s", (host, product, cloud, region, [readOnly, isPooled]) => {
+    expect(parseLakebaseHost(host)).toEqual({ host, product, cloud, region, readOnly, pooled: isPooled });
+    expect(parseLakebaseHost(`${host.toUpperCase()}.`)).toEqual(parseLakebaseHost(host));
+    expect(isLakebaseHost(host)).toBe(true);
   });
 
   test.each([
@@ -99,7 +102,71 @@ describe("parseLakebaseHost", () => {
     "instance-.database.cloud.databricks.com",
     "instance-pooler.database.cloud.databricks.com",
     "instance-ro-pooler.database.cloud.databricks.com",
+    "ep-ro.database.cloud.databricks.com",
+    "ep-ro-pooler.database.cloud.databricks.com",
+    "instance-ro.database.cloud.databricks.com",
+    "ep--pooler.database.cloud.databricks.com",
+    "ep-a-b-c-.database.cloud.databricks.com",
+    "-ep-a-b-c.database.cloud.databricks.com",
+    "ep.database.cloud.databricks.com",
+    "instance.database.cloud.databricks.com",
     "ep-a_b-c.database.cloud.databricks.com",
+    // Zones in another order, cut, put together or of somebody else.
+    "ep-a-b-c.database.databricks.cloud.com",
+    "ep-a-b-c.database.com.databricks.cloud",
+    "ep-a-b-c.database.cloud.com.databricks",
+    "ep-a-b-c.us-west-2.database.cloud.databricks.com",
+    "database.ep-a-b-c.cloud.databricks.com",
+    "ep-a-b-c.database.us-west-2.databricks.com",
+    "ep-a-b-c.database.databricks.com",
+    "ep-a-b-c.database.cloud.databricks",
+    "ep-a-b-c.database.databricks.net",
+    "ep-a-b-c.database.cloud.azuredatabricks.com",
+    "ep-a-b-c.database.azure.databricks.us",
+    "ep-a-b-c.database.databricks.azure.com",
+    "ep-a-b-c.database.databricks.azure.de",
+    "ep-a-b-c.database.gcp.databricks.us",
+    "ep-a-b-c.database.cloud.databricks.com.us",
+    "ep-a-b-c.database.cloud.databricks.community",
+    "ep-a-b-c.database.cloud.databricks.co",
+    "ep-a-b-c.database.cloudadatabricks.com",
+    "ep-a-b-c.database.cloud.databricksxcom",
+    "ep-a-b-c.database.xazuredatabricks.net",
+    "ep-a-b-c.database.azuredatabricks.net.cloud.databricks.com.evil.example",
+    "ep-abc-123.databricks.com",
+    // Ends that are not ends.
+    "ep-a-b-c.database.cloud.databricks.com.evil.example.",
+    "ep-a-b-c.database.cloud.databricks.com\nevil.example",
+    "evil.example\nep-a-b-c.database.cloud.databricks.com",
+    "ep-a-b-c.database.cloud.databricks.com\0.evil.example",
+    "ep-a-b-c.database.cloud.databricks.com%00.evil.example",
+    "ep-a-b-c.database.cloud.databricks.com%2eevil.example",
+    "ep-a-b-c.database.cloud.databricks.com?evil.example",
+    "ep-a-b-c.database.cloud.databricks.com#evil.example",
+    "ep-a-b-c.database.cloud.databricks.com\\evil.example",
+    "ep-a-b-c.database.cloud.databricks.com,evil.example",
+    "evil.example,ep-a-b-c.database.cloud.databricks.com",
+    "evil.example/ep-a-b-c.database.cloud.databricks.com",
+    // Addresses with more than a name in them.
+    "user@ep-a-b-c.database.cloud.databricks.com",
+    "user:password@ep-a-b-c.database.cloud.databricks.com",
+    "https://ep-a-b-c.database.cloud.databricks.com",
+    "ep-a-b-c.database.cloud.databricks.com:443",
+    "[ep-a-b-c.database.cloud.databricks.com]",
+    // Dots that are no dots, letters that are no letters.
+    "ep-a-b-c.database.cloud.databricks..com",
+    ".ep-a-b-c.database.cloud.databricks.com",
+    "ep-a-b-c..database.cloud.databricks.com",
+    "ep-a-b-c。database。cloud。databricks。com",
+    "ep-a-b-c.database.cloud.databricks\u2024com",
+    "ep-a-b-c.database.cloud.databricks.com\u3002",
+    "ep-a-b-c.database.cloud.xn--databricks-123.com",
+    "ep-a-b-c.database.cloud.xn--databrics-8lf.com",
+    "xn--ep-a-b-c.database.cloud.databricks.com",
+    "ep-a-b-c.database.cloud.databricks.ⅽom",
+    "ep-a-b-c.database.cloud.databric\u212as.com",
+    "ep-a-b-c.database.cloud.datab\u0131ricks.com",
+    "ep-a\u00adb-c.database.cloud.databricks.com",
     "еp-a-b-c.database.cloud.databricks.com",
     "ep-a-b-c.database.cloud.databriсks.com",
     `ep-${"a".repeat(61)}.database.cloud.databricks.com`,

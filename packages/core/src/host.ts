@@ -30,7 +30,7 @@ const label = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
 const hostForm = new RegExp(
   `^(${label})\\.database(?:\\.(${label}))?\\.(${Object.keys(zones).join("|").replaceAll(".", "\\.")})$`,
 );
-const databaseForm = /^(?:(ep)|instance(-ro)?)-(?!pooler$|ro$|ro-pooler$)(.+?)(-pooler)?$/;
+const databaseForm = /^(?:(ep)|instance(-ro)?)-(?!pooler$|ro$|ro-pooler$)([^-].*?)(-pooler)?$/;
 
 /**
  * Reads a host name. Answers `undefined` for anything that is not exactly a Lakebase host: a token must not go to a
@@ -67,7 +67,9 @@ export function isLakebaseHost(hostname: string): boolean {
 
 /** A host name as it is compared: lower case, without the trailing dot of a fully qualified name. */
 export function normalizeHost(hostname: string): string {
-  return hostname.trim().toLowerCase().replace(/\.$/, "");
+  const name = hostname.trim().replace(/\.$/, "");
+  // Some letters of other alphabets have a lower case in ours: the sign of the kelvin is not the letter of "databricks".
+  return /[^ -~]/.test(name) ? name : name.toLowerCase();
 }
 
 /** Near enough: the dial decides. */
