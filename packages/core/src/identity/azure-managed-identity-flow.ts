@@ -13,12 +13,10 @@ import { isTokenText } from "./token-answer.ts";
  * https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token
  * https://learn.microsoft.com/azure/app-service/overview-managed-identity
  */
-export function createFlow(
-  options: Omit<AzureManagedIdentityOptions, "clientId"> & { readonly clientId: string | undefined },
-): AuthFlow {
+export function createFlow(options: AzureManagedIdentityOptions): AuthFlow {
   refuseUnknownOptions("azureManagedIdentity", options, ["clientId", "endpoint", ...azureOptionNames]);
   if (!isAzureCloud(options.azureCloud)) throw problemWith("azureCloud", 'must be "public", "usgovernment" or "china"');
-  const { clientId } = options;
+  const clientId = options.clientId?.trim();
   return {
     getToken: (context) =>
       azureToken(context, options, async (resource) => {

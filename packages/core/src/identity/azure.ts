@@ -1,6 +1,6 @@
 import type { Secret } from "../secret.ts";
 import type { WorkspaceAuth } from "../workspace-auth.ts";
-import { lazyAuth } from "./lazy-auth.ts";
+import { lazyAuth, lazyClient } from "./lazy-auth.ts";
 import { requireSecret } from "./required-secret.ts";
 
 /** What every identity of Microsoft Entra can be told. */
@@ -81,11 +81,5 @@ export function azureClientSecret(options: AzureClientSecretOptions): WorkspaceA
  * ```
  */
 export function azureManagedIdentity(options: AzureManagedIdentityOptions = {}): WorkspaceAuth {
-  const clientId =
-    "clientId" in options ? requireSecret(options.clientId, "auth: azureManagedIdentity.clientId").reveal() : undefined;
-  return lazyAuth(
-    "azure-managed-identity",
-    () => import("./azure-managed-identity-flow.ts").then((flow) => flow.createFlow({ ...options, clientId })),
-    clientId,
-  );
+  return lazyClient("azureManagedIdentity", options, () => import("./azure-managed-identity-flow.ts"));
 }

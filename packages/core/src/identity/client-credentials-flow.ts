@@ -1,11 +1,13 @@
 import type { Secret } from "../secret.ts";
 import type { WorkspaceAuthContext } from "../workspace-auth.ts";
+import { refuseUnknownOptions } from "./known-options.ts";
 import type { AuthFlow } from "./lazy-auth.ts";
-import { type OAuthDiscoveryOptions, rememberEndpoints } from "./oauth-endpoints.ts";
+import { discoveryOptionNames, type OAuthDiscoveryOptions, rememberEndpoints } from "./oauth-endpoints.ts";
 import { requestToken } from "./token-request.ts";
 
 /** The calls of the client credentials grant (RFC 6749 section 4.4). The token endpoint is looked up once. */
 export function createFlow(clientId: Secret, clientSecret: Secret, options: OAuthDiscoveryOptions): AuthFlow {
+  refuseUnknownOptions("clientCredentials", options, ["clientId", "clientSecret", ...discoveryOptionNames]);
   const authorization = `Basic ${Buffer.from(`${formEncode(clientId)}:${formEncode(clientSecret)}`).toString("base64")}`;
   const endpointsOf = rememberEndpoints(options);
   const getToken = async (context: WorkspaceAuthContext) => {

@@ -1,4 +1,5 @@
 import type { WorkspaceAuth, WorkspaceAuthSurroundings } from "../workspace-auth.ts";
+import { requireSecret } from "./required-secret.ts";
 import type { Selection } from "./selection.ts";
 
 /** What an identity does once it is used. */
@@ -29,4 +30,21 @@ export function lazyAuth(kind: string, load: () => Promise<AuthFlow>, user?: str
     workspaceHost: async (surroundings) => (await flow()).workspaceHost?.(surroundings),
     getToken: async (context) => (await flow()).getToken(context),
   };
+}
+
+/**
+ * {@link lazyAuth} for an identity that may be told which client it is, and is then that client's Postgres user.
+ *
+ * @param factory The name of the function that makes it; its kind is the same with hyphens.
+ * @throws LakebaseError `ERR_LAKEBASE_CONFIG` when the client is given and not set: that must not make somebody else of it.
+ */
+export function lazyClient<Options extends { clientId?: string }>(
+  factory: string,
+  options: Options,
+  load: () => Promise<{ createFlow(options: Options): AuthFlow }>,
+): LazyAuth {
+  const kind = factory.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const user =
+    "clientId" in options ? requireSecret(options.clientId, `auth: ${factory}.clientId`).reveal() : undefined;
+  return lazyAuth(kind, async () => (await load()).createFlow(options), user);
 }

@@ -1,6 +1,7 @@
 import type { WorkspaceAuth } from "../workspace-auth.ts";
+import { lazyClient } from "./lazy-auth.ts";
 import { requireSecret } from "./required-secret.ts";
-import { type FederationOptions, federation } from "./token-exchange.ts";
+import type { FederationOptions } from "./token-exchange.ts";
 
 /** Options of {@link githubOidc}. */
 export interface GithubOidcOptions extends FederationOptions {
@@ -43,7 +44,7 @@ export interface FileOidcOptions extends FederationOptions {
  * ```
  */
 export function githubOidc(options: GithubOidcOptions = {}): WorkspaceAuth {
-  return federation("github-oidc", options, () => import("./github-oidc-flow.ts"));
+  return lazyClient("githubOidc", options, () => import("./github-oidc-flow.ts"));
 }
 
 /**
@@ -64,7 +65,7 @@ export function githubOidc(options: GithubOidcOptions = {}): WorkspaceAuth {
  * ```
  */
 export function environmentOidc(options: EnvironmentOidcOptions = {}): WorkspaceAuth {
-  return federation("environment-oidc", options, () => import("./environment-oidc-flow.ts"));
+  return lazyClient("environmentOidc", options, () => import("./environment-oidc-flow.ts"));
 }
 
 /**
@@ -87,5 +88,5 @@ export function environmentOidc(options: EnvironmentOidcOptions = {}): Workspace
  */
 export function fileOidc(options: FileOidcOptions): WorkspaceAuth {
   requireSecret(options?.path, "auth: fileOidc.path");
-  return federation("file-oidc", options, () => import("./file-oidc-flow.ts"));
+  return lazyClient("fileOidc", options, () => import("./file-oidc-flow.ts"));
 }

@@ -1,9 +1,8 @@
 import { configError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import type { WorkspaceAuth } from "../workspace-auth.ts";
-import { type AuthFlow, lazyAuth } from "./lazy-auth.ts";
+import { lazyClient } from "./lazy-auth.ts";
 import type { OAuthDiscoveryOptions } from "./oauth-endpoints.ts";
-import { requireSecret } from "./required-secret.ts";
 
 /** What every way of token federation can be told. */
 export interface FederationOptions extends OAuthDiscoveryOptions {
@@ -44,15 +43,5 @@ export function tokenExchange(options: TokenExchangeOptions): WorkspaceAuth {
       { option: "auth: tokenExchange.subjectToken", message: "must be a function that answers a JWT" },
     ]);
   }
-  return federation("token-exchange", options, () => import("./token-exchange-flow.ts"));
-}
-
-/** An identity by token federation; what is given as `clientId` is also its user. */
-export function federation<Options extends FederationOptions>(
-  kind: string,
-  options: Options,
-  load: () => Promise<{ createFlow(options: Options): AuthFlow }>,
-): WorkspaceAuth {
-  const user = "clientId" in options ? requireSecret(options.clientId, `auth: ${kind}.clientId`).reveal() : undefined;
-  return lazyAuth(kind, async () => (await load()).createFlow(options), user);
+  return lazyClient("tokenExchange", options, () => import("./token-exchange-flow.ts"));
 }
