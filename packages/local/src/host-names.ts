@@ -11,17 +11,30 @@ export interface HostRoute {
   pooled: boolean;
 }
 
-/** The names under which one local Lakebase is reached; new ones at each start, so that nobody relies on them. */
-export interface HostNames {
+/** The hosts of an Autoscaling endpoint. */
+export interface EndpointHosts {
+  /** `ep-…`, part of the host name and not of the resource name. */
+  uid: string;
   host: string;
   pooledHost: string;
+  /** An endpoint that only reads has no others. */
   readOnlyHost: string;
   readOnlyPooledHost: string;
-  instanceHost: string;
-  instanceReadOnlyHost: string;
-  /** `ep-…`, part of the host name and not of the resource name. */
-  endpointUid: string;
-  instanceUid: string;
+}
+
+/** The hosts of a Provisioned instance. */
+export interface InstanceHosts {
+  uid: string;
+  host: string;
+  readOnlyHost: string;
+}
+
+/** The names under which a local Lakebase is reached; new ones at each start, so that nobody relies on them. */
+export interface HostNames {
+  addEndpoint(type?: "READ_WRITE" | "READ_ONLY"): EndpointHosts;
+  addInstance(): InstanceHosts;
+  /** Names that lead nowhere from now on. */
+  remove(hosts: EndpointHosts | InstanceHosts): void;
   /** The route of a name that a client has sent (SNI). */
   route(name: string): HostRoute | undefined;
 }
@@ -39,27 +52,36 @@ const adjectives = ["autumn", "calm", "gentle", "quiet", "rapid", "silent", "twi
 const nouns = ["brook", "field", "forest", "lake", "meadow", "rice", "river", "sky"];
 
 export function createHostNames(): HostNames {
-  const endpointUid = endpointName();
-  const readOnlyUid = `${endpointName()}-ro`;
-  const instanceUid = randomUUID();
-  const names = {
-    host: `${endpointUid}.${AUTOSCALING_ZONE}`,
-    pooledHost: `${endpointUid}-pooler.${AUTOSCALING_ZONE}`,
-    readOnlyHost: `${readOnlyUid}.${AUTOSCALING_ZONE}`,
-    readOnlyPooledHost: `${readOnlyUid}-pooler.${AUTOSCALING_ZONE}`,
-    instanceHost: `instance-${instanceUid}.${PROVISIONED_ZONE}`,
-    instanceReadOnlyHost: `instance-ro-${instanceUid}.${PROVISIONED_ZONE}`,
+  const routes = new Map<string, HostRoute>([["localhost", localhostRoute]]);
+
+  const pair = (uid: string, readOnly: boolean): [host: string, pooledHost: string] => {
+    const [host, pooledHost] = [`${uid}.${AUTOSCALING_ZONE}`, `${uid}-pooler.${AUTOSCALING_ZONE}`];
+    routes.set(host, { product: "autoscaling", readOnly, pooled: false });
+    routes.set(pooledHost, { product: "autoscaling", readOnly, pooled: true });
+    return [host, pooledHost];
   };
-  const routes = new Map<string, HostRoute>([
-    [names.host, { product: "autoscaling", readOnly: false, pooled: false }],
-    [names.pooledHost, { product: "autoscaling", readOnly: false, pooled: true }],
-    [names.readOnlyHost, { product: "autoscaling", readOnly: true, pooled: false }],
-    [names.readOnlyPooledHost, { product: "autoscaling", readOnly: true, pooled: true }],
-    [names.instanceHost, { product: "provisioned", readOnly: false, pooled: false }],
-    [names.instanceReadOnlyHost, { product: "provisioned", readOnly: true, pooled: false }],
-    ["localhost", localhostRoute],
-  ]);
-  return { ...names, endpointUid, instanceUid, route: (name) => routes.get(name.toLowerCase()) };
+
+  return {
+    addEndpoint(type = "READ_WRITE") {
+      const uid = endpointName();
+      const [host, pooledHost] = pair(uid, type === "READ_ONLY");
+      if (type === "READ_ONLY") return { uid, host, pooledHost, readOnlyHost: host, readOnlyPooledHost: pooledHost };
+      const [readOnlyHost, readOnlyPooledHost] = pair(`${endpointName()}-ro`, true);
+      return { uid, host, pooledHost, readOnlyHost, readOnlyPooledHost };
+    },
+    addInstance() {
+      const uid = randomUUID();
+      const host = `instance-${uid}.${PROVISIONED_ZONE}`;
+      const readOnlyHost = `instance-ro-${uid}.${PROVISIONED_ZONE}`;
+      routes.set(host, { product: "provisioned", readOnly: false, pooled: false });
+      routes.set(readOnlyHost, { product: "provisioned", readOnly: true, pooled: false });
+      return { uid, host, readOnlyHost };
+    },
+    remove(hosts) {
+      for (const name of Object.values(hosts)) routes.delete(name);
+    },
+    route: (name) => routes.get(name.toLowerCase()),
+  };
 }
 
 function endpointName(): string {

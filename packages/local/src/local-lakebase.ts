@@ -5,6 +5,7 @@ import { createAuthority } from "./certificate.ts";
 import { createClock, type LocalClock } from "./clock.ts";
 import { createCompute, type WakingBehaviour } from "./compute.ts";
 import { createDirectory, type Person, type ServicePrincipal } from "./directory.ts";
+import { createEnvironments, type Surrounding } from "./environments.ts";
 import type { FaultHandle } from "./fault-list.ts";
 import { openFront } from "./front/front.ts";
 import type { LoginFault } from "./front/login-faults.ts";
@@ -17,6 +18,7 @@ import { createCluster } from "./postgres/cluster.ts";
 import { openControlSession } from "./postgres/control.ts";
 import { providePostgres } from "./postgres/provider.ts";
 import { createPrivateFolder } from "./private-folder.ts";
+import { createLocalResources, type LocalResources } from "./resources.ts";
 import { createRoleRegister } from "./roles.ts";
 import { DATABASE, PRIVILEGED_ROLE, prepareDatabase, prepareServer } from "./schema.ts";
 import { createServerIdentity, type TlsFault } from "./server-identity.ts";
@@ -29,19 +31,21 @@ import { createConsents } from "./workspace/oauth/consents.ts";
 import { createOAuthApps } from "./workspace/oauth/oauth-apps.ts";
 import { createSignIns } from "./workspace/oauth/sign-ins.ts";
 import { createTrustedIssuers } from "./workspace/oauth/trusted-issuers.ts";
+import { createPermissions, type Prohibition } from "./workspace/permissions.ts";
 import type { RequestRecord } from "./workspace/request-record.ts";
-import { createResources } from "./workspace/resources.ts";
+import { createResourceRegister } from "./workspace/resources/register.ts";
+import { createResources } from "./workspace/resources/resources.ts";
 import { openWorkspace } from "./workspace/workspace.ts";
 
 const HOST_ADDRESS = "127.0.0.1";
 const IDENTITY_PROVIDER = "https://identity-provider.example.com";
 
 /** A running local Lakebase: a workspace API, a login front and a Postgres, until {@link LocalLakebase.close}. */
-export interface LocalLakebase extends LocalIdentities, AsyncDisposable {
+export interface LocalLakebase extends LocalIdentities, LocalResources, AsyncDisposable {
   /** Every variable that a client needs to find the workspace and the endpoint, and to log in to it as the project's owner. */
   readonly env: Record<string, string>;
-  /** {@link LocalLakebase.env}, for the Autoscaling endpoint or for the same database as a Provisioned instance. */
-  envFor(target: "endpoint" | "instance"): Record<string, string>;
+  /** {@link LocalLakebase.env}, or the variables of another surrounding; each set is complete. */
+  envFor(surrounding: Surrounding): Record<string, string>;
   /** PEM of the authority that has signed the certificates of both servers. */
   readonly ca: string;
   /** A file with {@link LocalLakebase.ca}. */
@@ -125,6 +129,8 @@ export interface LocalFaults {
   api(fault: ApiFault): FaultHandle;
   /** At the login front. */
   login(fault: LoginFault): FaultHandle;
+  /** At the workspace API, for somebody who lacks a permission. */
+  forbid(prohibition: Prohibition): FaultHandle;
   /** In the certificate of one of them. */
   tls(fault: TlsFault): FaultHandle;
   /** Takes every fault away. */
@@ -208,9 +214,16 @@ async function start(options: ReturnType<typeof resolveOptions>, teardown: Retur
   await roles.addNative(nativeRole.user, nativeRole.password);
 
   const hosts = createHostNames();
+  const register = createResourceRegister(hosts);
   const compute = createCompute(clock, options.wakeDelayMs);
-  const endpoint = `projects/local-${suffix}/branches/production/endpoints/primary`;
-  const instance = `local-instance-${suffix}`;
+  const project = register.addProject({ id: `local-${suffix}`, branches: [] });
+  const branch = register.addBranch(project.name, { id: "production", default: true, endpoints: [] });
+  const endpoint = register.addEndpoint(branch.name, { id: "primary" });
+  register.addEndpoint(branch.name, { id: "replica", type: "READ_ONLY" });
+  const instance = register.addInstance({ name: `local-instance-${suffix}` });
+  // Kept as they are now: an endpoint that moves has others.
+  const { host, pooledHost, readOnlyHost } = endpoint.hosts;
+  const permissions = createPermissions();
   const place = {
     workspaceUrl: () => workspaceUrl,
     workspaceId: String(Number.parseInt(suffix, 16)),
@@ -242,16 +255,13 @@ async function start(options: ReturnType<typeof resolveOptions>, teardown: Retur
       signIns,
       tokens,
       issuers,
-      endpoint,
-      instance,
+      permissions,
       workspaceTokenLifeSeconds,
       tokenLifeSeconds: options.tokenLifeSeconds,
       now: clock.now,
       resources: createResources({
-        hosts,
+        register,
         compute,
-        endpoint,
-        instance,
         creator: servicePrincipal.clientId,
         createdAt: new Date(clock.now()),
         major: server.major,
@@ -283,20 +293,18 @@ async function start(options: ReturnType<typeof resolveOptions>, teardown: Retur
   });
   teardown.add(front.close);
 
-  const envFor = (target: "endpoint" | "instance"): Record<string, string> => ({
-    DATABRICKS_HOST: workspaceUrl,
-    DATABRICKS_CLIENT_ID: servicePrincipal.clientId,
-    DATABRICKS_CLIENT_SECRET: servicePrincipal.clientSecret,
-    ...(target === "endpoint" ? { LAKEBASE_ENDPOINT: endpoint } : { LAKEBASE_INSTANCE_NAME: instance }),
-    ...(place.unified && { DATABRICKS_WORKSPACE_ID: place.workspaceId, DATABRICKS_ACCOUNT_ID: place.accountId }),
-    LAKEBASE_WORKSPACE_CA: caFile,
-    PGHOST: target === "endpoint" ? hosts.host : hosts.instanceHost,
-    PGHOSTADDR: HOST_ADDRESS,
-    PGPORT: String(front.port),
-    PGDATABASE: DATABASE,
-    PGUSER: servicePrincipal.clientId,
-    PGSSLMODE: "verify-full",
-    PGSSLROOTCERT: caFile,
+  const envFor = createEnvironments({
+    place,
+    servicePrincipal,
+    nativeRole,
+    endpoint: endpoint.name,
+    instance: instance.name,
+    host,
+    instanceHost: instance.hosts.host,
+    hostAddress: HOST_ADDRESS,
+    port: front.port,
+    database: DATABASE,
+    caFile,
   });
 
   const killConnections = (how: "terminate" | "reset" = "terminate"): number => {
@@ -318,18 +326,18 @@ async function start(options: ReturnType<typeof resolveOptions>, teardown: Retur
     envFor,
     ca: authority.pem,
     caFile,
-    host: hosts.host,
-    pooledHost: hosts.pooledHost,
-    readOnlyHost: hosts.readOnlyHost,
-    instanceHost: hosts.instanceHost,
-    instanceReadOnlyHost: hosts.instanceReadOnlyHost,
+    host,
+    pooledHost,
+    readOnlyHost,
+    instanceHost: instance.hosts.host,
+    instanceReadOnlyHost: instance.hosts.readOnlyHost,
     hostAddress: HOST_ADDRESS,
     port: front.port,
     workspaceUrl,
     workspaceId: place.workspaceId,
     accountId: place.accountId,
-    endpoint,
-    instance,
+    endpoint: endpoint.name,
+    instance: instance.name,
     database: DATABASE,
     servicePrincipal,
     user,
@@ -346,6 +354,7 @@ async function start(options: ReturnType<typeof resolveOptions>, teardown: Retur
       signIns,
       workspaceTokenLifeSeconds,
     }),
+    ...createLocalResources(register),
     clock: { now: clock.now, monotonic: clock.monotonic, advance: clock.advance },
     logins: front.logins,
     connections: Object.defineProperty(counts, "apiTlsFailed", {
@@ -360,9 +369,11 @@ async function start(options: ReturnType<typeof resolveOptions>, teardown: Retur
     faults: {
       api: workspace.fault,
       login: front.fault,
+      forbid: permissions.forbid,
       tls: (fault) => (fault.on === "api" ? apiIdentity : frontIdentity).fault(fault),
       clear() {
         workspace.clearFaults();
+        permissions.clear();
         front.clearFaults();
         apiIdentity.clear();
         frontIdentity.clear();

@@ -1,13 +1,13 @@
 import type { TokenOffice } from "../tokens.ts";
 import { type Answer, ApiError, invalid, notFound } from "./api-error.ts";
+import type { Resources } from "./resources/resources.ts";
 
 const SHORTEST_SECONDS = 300;
 const LONGEST_SECONDS = 3600;
 
 export interface CredentialContext {
   tokens: TokenOffice;
-  endpoint: string;
-  instance: string;
+  resources: Resources;
   tokenLifeSeconds: number;
   now: () => number;
 }
@@ -26,7 +26,7 @@ export async function mintForEndpoint(request: CredentialRequest, context: Crede
       `endpoint must look like projects/{project}/branches/{branch}/endpoints/{endpoint}, not "${endpoint}"`,
     );
   }
-  if (endpoint !== context.endpoint) throw notFound("endpoint id");
+  if (!context.resources.endpoint(endpoint)) throw notFound("endpoint id");
   const life = Math.min(requestedLife(request.body, context.now()), context.tokenLifeSeconds);
   const { token, issued } = await context.tokens.issue("credential", request.subject, life);
   return { status: 200, body: { token, expire_time: timestamp(issued.expiresAt, context.tokens.issued.length) } };
@@ -36,7 +36,7 @@ export async function mintForEndpoint(request: CredentialRequest, context: Crede
 export async function mintForInstance(request: CredentialRequest, context: CredentialContext): Promise<Answer> {
   const { instance_names: names, claims } = request.body;
   if (!isFilled(names) && !isFilled(claims)) throw invalid("at least one of instance_names and claims is required");
-  const unknown = (isFilled(names) ? names : []).find((name) => name !== context.instance);
+  const unknown = (isFilled(names) ? names : []).find((name) => !context.resources.instance(String(name)));
   if (unknown !== undefined) throw notFound(`Database instance '${String(unknown)}'`);
   const { token, issued } = await context.tokens.issue("credential", request.subject, context.tokenLifeSeconds);
   return { status: 200, body: { token, expiration_time: timestamp(issued.expiresAt, context.tokens.issued.length) } };

@@ -10,8 +10,9 @@ import {
 } from "./oauth/authorization-server.ts";
 import { type RevocationContext, revokeToken } from "./oauth/revocation.ts";
 import { answerTokenRequest, type TokenEndpointContext } from "./oauth/token-endpoint.ts";
+import type { Permissions } from "./permissions.ts";
 import type { Operation } from "./request-record.ts";
-import { page, type Resources } from "./resources.ts";
+import { page } from "./resources/page.ts";
 
 export interface RouteContext
   extends TokenEndpointContext,
@@ -19,7 +20,7 @@ export interface RouteContext
     RevocationContext,
     CredentialContext,
     WorkspacePlace {
-  resources: Resources;
+  permissions: Permissions;
 }
 
 /** A request as its handler sees it. */
@@ -148,7 +149,7 @@ export const routes: Route[] = [
           .join("/")})`,
       ),
       scopes: ["postgres"],
-      answer: ({ parts: [name = ""] }, { resources }) => ok(found(resources.find(name), `${operation} id`)),
+      answer: ({ parts: [name = ""] }, { resources }) => ok(found(resources[operation](name), `${operation} id`)),
     }),
   ),
   {
@@ -163,13 +164,7 @@ export const routes: Route[] = [
     method: "GET",
     path: at("/api/2\\.0/database/instances:findByUid"),
     scopes: ["database", "postgres"],
-    answer: ({ query }, { resources }) =>
-      ok(
-        found(
-          resources.instances().find(({ uid }) => uid === query.get("uid")),
-          "Database instance",
-        ),
-      ),
+    answer: ({ query }, { resources }) => ok(found(resources.instanceByUid(query.get("uid")), "Database instance")),
   },
   {
     operation: "instance",
@@ -177,12 +172,7 @@ export const routes: Route[] = [
     path: at(`/api/2\\.0/database/instances/${segment}`),
     scopes: ["database", "postgres"],
     answer: ({ parts: [name = ""] }, { resources }) =>
-      ok(
-        found(
-          resources.instances().find((instance) => instance.name === name),
-          `Database instance '${name}'`,
-        ),
-      ),
+      ok(found(resources.instance(name), `Database instance '${name}'`)),
   },
   {
     operation: "me",

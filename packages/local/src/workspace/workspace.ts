@@ -128,8 +128,11 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
     if (context.unified) requireWorkspace(headers["x-databricks-workspace-id"]);
     const { subject, scopes } = await authenticate(headers.authorization);
     const wanted = route.scopes ?? [];
-    if (covers(scopes, wanted)) return subject;
-    throw new ApiError(403, "PERMISSION_DENIED", `Provided OAuth token does not have required scopes: ${wanted[0]}`);
+    if (!covers(scopes, wanted)) {
+      throw new ApiError(403, "PERMISSION_DENIED", `Provided OAuth token does not have required scopes: ${wanted[0]}`);
+    }
+    context.permissions.require(subject, route.operation);
+    return subject;
   }
 
   function requireWorkspace(workspaceId: string | string[] | undefined): void {
