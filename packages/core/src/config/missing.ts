@@ -21,8 +21,14 @@ export function whatIsMissing(
   const missing: ConfigProblem[] = [];
   if (identity.kind === "native") {
     const needed = "is needed beside a password";
-    if (!identity.user) missing.push({ option: "user", variable: "PGUSER", message: `${needed}: the native role` });
-    if (!host) missing.push({ option: "host", variable: "PGHOST", message: needed });
+    if (!identity.user) {
+      const why = fromOptions.identity ? unread(true, identityKeys) : unread(fromOptions.target, targetKeys);
+      missing.push({ option: "user", variable: "PGUSER", message: `${needed}: the native role${why}` });
+    }
+    if (!host) {
+      const why = `, because no workspace is asked for it${unread(fromOptions.target, targetKeys)}`;
+      missing.push({ option: "host", variable: "PGHOST", message: `${needed}${why}` });
+    }
     return missing;
   }
   // Without options the environment decides, and identity/environment.ts says what is missing in it.
