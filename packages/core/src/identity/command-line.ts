@@ -87,7 +87,6 @@ export function tokenOf(name: string, token: unknown, endsAt: number, now: numbe
     throw new LakebaseError(
       "ERR_LAKEBASE_UNAUTHENTICATED",
       `${name} gave a token that has ended; is this machine's clock right?`,
-      { retryable: true },
     );
   }
   return { token: createSecret(token), lifetimeMs: Number.isNaN(endsAt) ? undefined : endsAt - now };
