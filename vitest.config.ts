@@ -19,6 +19,9 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["packages/*/src/**/*.test.ts", "packages/*/test/**/*.test.ts"],
+          // A property with a hundred inputs takes its time on a machine that does other things too.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -23,7 +23,11 @@ const canary = "dapi-canary-77aa";
 
 // The flows are loaded by their first use, which the clock of a test does not wait for.
 beforeAll(() =>
-  Promise.all([import("./identity/access-token-flow.ts"), import("./identity/client-credentials-flow.ts")]),
+  Promise.all([
+    import("./identity/flows.ts"),
+    import("./identity/access-token-flow.ts"),
+    import("./identity/client-credentials-flow.ts"),
+  ]),
 );
 
 function setUp(options: LakebaseOptions = {}) {

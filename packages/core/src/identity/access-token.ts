@@ -33,5 +33,5 @@ export function accessToken(provider: AccessTokenProvider): WorkspaceAuth {
       },
     ]);
   }
-  return lazyAuth("access-token", () => import("./access-token-flow.ts").then((module) => module.createFlow(provider)));
+  return lazyAuth("access-token", provider);
 }

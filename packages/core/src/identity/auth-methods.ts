@@ -5,7 +5,7 @@ import { azureCli } from "./azure-cli.ts";
 import { probeAzureCli } from "./azure-cli-flow.ts";
 import { clientCredentials } from "./client-credentials.ts";
 import type { Profile } from "./config-file.ts";
-import { askDatabricksCli, createFlow } from "./databricks-cli-flow.ts";
+import { askDatabricksCli } from "./databricks-cli-flow.ts";
 import { lazyAuth } from "./lazy-auth.ts";
 import { environmentOidc, fileOidc, githubOidc } from "./oidc.ts";
 import { personalAccessToken } from "./personal-access-token.ts";
@@ -110,7 +110,7 @@ export const authMethods: readonly AuthMethod[] = [
       const answer = await askDatabricksCli(cliSettings(place), { ...surroundings, forced: false });
       return "absent" in answer ? answer.absent : undefined;
     },
-    create: (place) => lazyAuth("databricks-cli", async () => createFlow(cliSettings(place))),
+    create: (place) => lazyAuth("databricks-cli", cliSettings(place)),
   },
   {
     type: "github-oidc",

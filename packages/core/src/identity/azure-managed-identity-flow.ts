@@ -16,7 +16,7 @@ import { isTokenText } from "./token-answer.ts";
 export function createFlow(options: AzureManagedIdentityOptions): AuthFlow {
   refuseUnknownOptions("azureManagedIdentity", options, ["clientId", "endpoint", ...azureOptionNames]);
   if (!isAzureCloud(options.azureCloud)) throw problemWith("azureCloud", 'must be "public", "usgovernment" or "china"');
-  const clientId = options.clientId?.trim();
+  const { clientId } = options;
   return {
     getToken: (context) =>
       azureToken(context, options, async (resource) => {

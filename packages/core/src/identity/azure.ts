@@ -1,6 +1,6 @@
 import type { Secret } from "../secret.ts";
 import type { WorkspaceAuth } from "../workspace-auth.ts";
-import { lazyAuth, lazyClient } from "./lazy-auth.ts";
+import { lazyClient } from "./lazy-auth.ts";
 import { requireSecret } from "./required-secret.ts";
 
 /** What every identity of Microsoft Entra can be told. */
@@ -54,14 +54,12 @@ export interface AzureManagedIdentityOptions extends AzureOptions {
  * ```
  */
 export function azureClientSecret(options: AzureClientSecretOptions): WorkspaceAuth {
-  const clientId = requireSecret(options?.clientId, "auth: azureClientSecret.clientId").reveal();
-  const clientSecret = requireSecret(options.clientSecret, "auth: azureClientSecret.clientSecret");
-  return lazyAuth(
-    "azure-client-secret",
-    () =>
-      import("./azure-client-secret-flow.ts").then((flow) => flow.createFlow({ ...options, clientId, clientSecret })),
-    clientId,
-  );
+  const clientSecret = requireSecret(options?.clientSecret, "auth: azureClientSecret.clientSecret");
+  return lazyClient("azure-client-secret", "azureClientSecret", {
+    ...options,
+    clientId: options.clientId,
+    clientSecret,
+  });
 }
 
 /**
@@ -81,5 +79,5 @@ export function azureClientSecret(options: AzureClientSecretOptions): WorkspaceA
  * ```
  */
 export function azureManagedIdentity(options: AzureManagedIdentityOptions = {}): WorkspaceAuth {
-  return lazyClient("azureManagedIdentity", options, () => import("./azure-managed-identity-flow.ts"));
+  return lazyClient("azure-managed-identity", "azureManagedIdentity", options);
 }

@@ -1,14 +1,16 @@
 import type { Secret } from "../secret.ts";
 import type { WorkspaceAuthContext } from "../workspace-auth.ts";
+import type { ClientCredentialsOptions } from "./client-credentials.ts";
 import { refuseUnknownOptions } from "./known-options.ts";
 import type { AuthFlow } from "./lazy-auth.ts";
-import { discoveryOptionNames, type OAuthDiscoveryOptions, rememberEndpoints } from "./oauth-endpoints.ts";
+import { discoveryOptionNames, rememberEndpoints } from "./oauth-endpoints.ts";
 import { requestToken } from "./token-request.ts";
 
 /** The calls of the client credentials grant (RFC 6749 section 4.4). The token endpoint is looked up once. */
-export function createFlow(clientId: Secret, clientSecret: Secret, options: OAuthDiscoveryOptions): AuthFlow {
+export function createFlow(options: ClientCredentialsOptions & { readonly clientSecret: Secret }): AuthFlow {
+  const { clientId, clientSecret } = options;
   refuseUnknownOptions("clientCredentials", options, ["clientId", "clientSecret", ...discoveryOptionNames]);
-  const authorization = `Basic ${Buffer.from(`${formEncode(clientId)}:${formEncode(clientSecret)}`).toString("base64")}`;
+  const authorization = `Basic ${Buffer.from(`${formEncode(clientId)}:${formEncode(clientSecret.reveal())}`).toString("base64")}`;
   const endpointsOf = rememberEndpoints(options);
   const getToken = async (context: WorkspaceAuthContext) => {
     const { tokenEndpoint, headers } = await endpointsOf(context);
@@ -19,6 +21,6 @@ export function createFlow(clientId: Secret, clientSecret: Secret, options: OAut
 }
 
 /** RFC 6749 section 2.3.1: id and secret are form-encoded before they are joined. */
-function formEncode(secret: Secret): string {
-  return new URLSearchParams([["", secret.reveal()]]).toString().slice(1);
+function formEncode(text: string): string {
+  return new URLSearchParams([["", text]]).toString().slice(1);
 }

@@ -1,6 +1,6 @@
 import type { Secret } from "../secret.ts";
 import type { WorkspaceAuth } from "../workspace-auth.ts";
-import { lazyAuth } from "./lazy-auth.ts";
+import { lazyClient } from "./lazy-auth.ts";
 import type { OAuthDiscoveryOptions } from "./oauth-endpoints.ts";
 import { requireSecret } from "./required-secret.ts";
 
@@ -30,11 +30,10 @@ export interface ClientCredentialsOptions extends OAuthDiscoveryOptions {
  * ```
  */
 export function clientCredentials(options: ClientCredentialsOptions): WorkspaceAuth {
-  const clientId = requireSecret(options?.clientId, "auth: clientCredentials.clientId");
   const clientSecret = requireSecret(options?.clientSecret, "auth: clientCredentials.clientSecret");
-  return lazyAuth(
-    "client-credentials",
-    () => import("./client-credentials-flow.ts").then((module) => module.createFlow(clientId, clientSecret, options)),
-    clientId.reveal(),
-  );
+  return lazyClient("client-credentials", "clientCredentials", {
+    ...options,
+    clientId: options.clientId,
+    clientSecret,
+  });
 }

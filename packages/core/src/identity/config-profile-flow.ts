@@ -8,9 +8,9 @@ import type { AuthFlow } from "./lazy-auth.ts";
 import type { Selection } from "./selection.ts";
 
 /** The identity that a profile's own fields name. */
-export function createFlow(name: string | undefined, options: ConfigProfileOptions): AuthFlow {
-  checkTexts("configProfile", { name, ...options }, ["name", "file"]);
-  const select = (surroundings: WorkspaceAuthSurroundings) => selectProfile(name, options.file, surroundings);
+export function createFlow(options: ConfigProfileOptions & { readonly name?: string | undefined }): AuthFlow {
+  checkTexts("configProfile", options, ["name", "file"]);
+  const select = (surroundings: WorkspaceAuthSurroundings) => selectProfile(options.name, options.file, surroundings);
   let found: WorkspaceAuth | undefined;
   return {
     select,

@@ -29,5 +29,5 @@ export interface DatabricksCliOptions {
  * ```
  */
 export function databricksCli(options: DatabricksCliOptions = {}): WorkspaceAuth {
-  return lazyAuth("databricks-cli", async () => (await import("./databricks-cli-flow.ts")).createFlow(options));
+  return lazyAuth("databricks-cli", options);
 }

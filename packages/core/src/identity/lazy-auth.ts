@@ -1,4 +1,5 @@
 import type { WorkspaceAuth, WorkspaceAuthSurroundings } from "../workspace-auth.ts";
+import type { AuthKind, FlowOf, FlowOptions } from "./flows.ts";
 import { requireSecret } from "./required-secret.ts";
 import type { Selection } from "./selection.ts";
 
@@ -9,42 +10,42 @@ export interface AuthFlow extends Pick<WorkspaceAuth, "getToken" | "workspaceHos
 }
 
 /** An identity with its working half within reach. */
-export interface LazyAuth extends WorkspaceAuth {
-  flow(): Promise<AuthFlow>;
+export interface LazyAuth<Kind extends AuthKind = AuthKind> extends WorkspaceAuth {
+  flow(): Promise<FlowOf<Kind>>;
 }
 
 /**
  * An identity whose working half is loaded by its first use, so that importing the package costs nothing for those that
  * are not used.
  */
-export function lazyAuth(kind: string, load: () => Promise<AuthFlow>, user?: string): LazyAuth {
-  let loading: Promise<AuthFlow> | undefined;
+export function lazyAuth<Kind extends AuthKind>(kind: Kind, options: FlowOptions<Kind>, user?: string): LazyAuth<Kind> {
+  let loading: Promise<FlowOf<Kind>> | undefined;
   const flow = () => {
-    loading ??= load();
+    loading ??= import("./flows.ts").then((module) => module.createFlow(kind, options));
     return loading;
   };
+  const loaded: () => Promise<AuthFlow> = flow;
   return {
     kind,
     user,
     flow,
-    workspaceHost: async (surroundings) => (await flow()).workspaceHost?.(surroundings),
-    getToken: async (context) => (await flow()).getToken(context),
+    workspaceHost: async (surroundings) => (await loaded()).workspaceHost?.(surroundings),
+    getToken: async (context) => (await loaded()).getToken(context),
   };
 }
 
 /**
  * {@link lazyAuth} for an identity that may be told which client it is, and is then that client's Postgres user.
  *
- * @param factory The name of the function that makes it; its kind is the same with hyphens.
+ * @param factory The name of the function that makes it.
  * @throws LakebaseError `ERR_LAKEBASE_CONFIG` when the client is given and not set: that must not make somebody else of it.
  */
-export function lazyClient<Options extends { clientId?: string }>(
+export function lazyClient<Kind extends AuthKind>(
+  kind: Kind,
   factory: string,
-  options: Options,
-  load: () => Promise<{ createFlow(options: Options): AuthFlow }>,
-): LazyAuth {
-  const kind = factory.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  const user =
-    "clientId" in options ? requireSecret(options.clientId, `auth: ${factory}.clientId`).reveal() : undefined;
-  return lazyAuth(kind, async () => (await load()).createFlow(options), user);
+  options: FlowOptions<Kind> & { readonly clientId?: string | undefined },
+): LazyAuth<Kind> {
+  if (!("clientId" in options)) return lazyAuth(kind, options);
+  const clientId = requireSecret(options.clientId, `auth: ${factory}.clientId`).reveal();
+  return lazyAuth(kind, { ...options, clientId }, clientId);
 }

@@ -44,7 +44,7 @@ export interface FileOidcOptions extends FederationOptions {
  * ```
  */
 export function githubOidc(options: GithubOidcOptions = {}): WorkspaceAuth {
-  return lazyClient("githubOidc", options, () => import("./github-oidc-flow.ts"));
+  return lazyClient("github-oidc", "githubOidc", options);
 }
 
 /**
@@ -65,7 +65,7 @@ export function githubOidc(options: GithubOidcOptions = {}): WorkspaceAuth {
  * ```
  */
 export function environmentOidc(options: EnvironmentOidcOptions = {}): WorkspaceAuth {
-  return lazyClient("environmentOidc", options, () => import("./environment-oidc-flow.ts"));
+  return lazyClient("environment-oidc", "environmentOidc", options);
 }
 
 /**
@@ -88,5 +88,5 @@ export function environmentOidc(options: EnvironmentOidcOptions = {}): Workspace
  */
 export function fileOidc(options: FileOidcOptions): WorkspaceAuth {
   requireSecret(options?.path, "auth: fileOidc.path");
-  return lazyClient("fileOidc", options, () => import("./file-oidc-flow.ts"));
+  return lazyClient("file-oidc", "fileOidc", options);
 }

@@ -21,7 +21,7 @@ export function exchangeFlow<Options extends FederationOptions>(
 ): AuthFlow {
   refuseUnknownOptions(factory, options, ["clientId", ...ownOptions, ...discoveryOptionNames]);
   const endpointsOf = rememberEndpoints(options);
-  const clientId = options.clientId?.trim();
+  const { clientId } = options;
   return {
     async getToken(context) {
       const subjectToken = await source(context, () => endpointsOf(context));

@@ -43,5 +43,5 @@ export function tokenExchange(options: TokenExchangeOptions): WorkspaceAuth {
       { option: "auth: tokenExchange.subjectToken", message: "must be a function that answers a JWT" },
     ]);
   }
-  return lazyClient("tokenExchange", options, () => import("./token-exchange-flow.ts"));
+  return lazyClient("token-exchange", "tokenExchange", options);
 }

@@ -3,7 +3,7 @@ import { isLakebaseError } from "../error-chain.ts";
 import { configError, LakebaseError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import { packageVersion } from "../version.ts";
-import type { WorkspaceAuthContext, WorkspaceToken } from "../workspace-auth.ts";
+import type { AuthFlow } from "./lazy-auth.ts";
 import type { LoopbackOptions } from "./user-session-loopback.ts";
 import { createOAuthClient, type GrantedTokens, type KeptSignIn, workspaceHeader } from "./user-session-oauth.ts";
 import { readUserSessionOptions, type UserSessionOptions } from "./user-session-options.ts";
@@ -92,9 +92,7 @@ function commonDesk(): Desk {
 }
 
 /** The working half of `userSession()`. */
-export function createUserSession(
-  options: UserSessionOptions,
-): UserSessionCalls & { getToken(context: WorkspaceAuthContext): Promise<WorkspaceToken> } {
+export function createFlow(options: UserSessionOptions): UserSessionCalls & AuthFlow {
   const settings = readUserSessionOptions(options);
   const { clock, workspaceHost, clientId } = settings;
   const entry = openEntry(settings.store, settings.key, { workspaceHost, clientId });

@@ -47,20 +47,17 @@ export function userSession(options: UserSessionOptions): UserSession {
       },
     ]);
   }
-  let working: ReturnType<typeof load> | undefined;
-  const load = () =>
-    import("./user-session-flow.ts").then((flow) => flow.createUserSession({ ...options, workspaceHost }));
-  const flow = () => {
-    working ??= load();
-    return working;
-  };
+  const session = lazyAuth("user-session", { ...options, workspaceHost });
+  const call = <Name extends keyof UserSessionCalls>(name: Name) =>
+    (async (...args: unknown[]) =>
+      ((await session.flow())[name] as (...args: unknown[]) => unknown)(...args)) as unknown as UserSessionCalls[Name];
   return {
-    ...lazyAuth("user-session", flow),
+    ...session,
     workspaceHost: () => workspaceHost,
-    createAuthorizationUrl: async (...args) => (await flow()).createAuthorizationUrl(...args),
-    exchangeAuthorizationCode: async (...args) => (await flow()).exchangeAuthorizationCode(...args),
-    signInOnLoopback: async (...args) => (await flow()).signInOnLoopback(...args),
-    accessToken: async () => (await flow()).accessToken(),
-    signOut: async () => (await flow()).signOut(),
+    createAuthorizationUrl: call("createAuthorizationUrl"),
+    exchangeAuthorizationCode: call("exchangeAuthorizationCode"),
+    signInOnLoopback: call("signInOnLoopback"),
+    accessToken: call("accessToken"),
+    signOut: call("signOut"),
   };
 }

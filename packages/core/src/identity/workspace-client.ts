@@ -36,5 +36,5 @@ export function workspaceClient(client: SdkWorkspaceClient): WorkspaceAuth {
       { option: "auth: workspaceClient", message: "must be a WorkspaceClient of @databricks/sdk-experimental" },
     ]);
   }
-  return lazyAuth("workspace-client", async () => (await import("./workspace-client-flow.ts")).createFlow(client));
+  return lazyAuth("workspace-client", client);
 }
