@@ -16,6 +16,17 @@ afterAll(() => lakebase?.close());
 
 const discovery = "/.well-known/databricks-config";
 
+test("meets only the requests whose path begins as the fault says", async () => {
+  const fault = lakebase.faults.api({ on: "discovery", path: "/.well-known/", kind: "status", status: 404 });
+  const statuses = await Promise.all(
+    ["/.well-known/databricks-config", "/oidc/.well-known/oauth-authorization-server"].map(
+      async (path) => (await callWorkspace(lakebase, path)).status,
+    ),
+  );
+  expect(statuses).toEqual([404, 200]);
+  fault.clear();
+});
+
 test("answers with a status and Retry-After as often as asked", async () => {
   const fault = lakebase.faults.api({ on: "discovery", times: 2, kind: "status", status: 429, retryAfter: 7 });
   const replies = [];

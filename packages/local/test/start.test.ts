@@ -132,6 +132,7 @@ test.each([
   ["a version that Lakebase does not run", { postgres: 15 }, /16 or 17/],
   ["a token without a life", { tokenLifeSeconds: 0 }, /tokenLifeSeconds must be 1 or more/],
   ["a profile of another kind", { profile: "neon" }, /"lakebase" or "plain"/],
+  ["a host of another kind", { hostKind: "account" }, /"classic" or "unified"/],
 ])("refuses %s", async (_name, options, message) => {
   await expect(startLocalLakebase(options as object)).rejects.toThrow(message);
 });

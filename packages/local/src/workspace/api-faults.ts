@@ -84,6 +84,8 @@ export type ApiFault = {
 }[keyof Kinds] & {
   /** Which requests meet it; default `any`. */
   on?: Operation | "any";
+  /** Only those whose path begins so, such as `/.well-known/`. */
+  path?: string;
   /** How many requests meet it; default: all. */
   times?: number;
 };

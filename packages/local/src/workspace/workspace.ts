@@ -98,7 +98,9 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
     record.body = redact(body, options.secrets());
 
     const { operation } = record;
-    const fault = faults.take(({ on = "any" }) => on === "any" || on === operation);
+    const fault = faults.take(
+      ({ on = "any", path = "/" }) => (on === "any" || on === operation) && url.pathname.startsWith(path),
+    );
     const playing = {
       clock,
       response,
