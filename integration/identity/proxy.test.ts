@@ -30,10 +30,11 @@ afterAll(async () => {
 });
 
 /** As the documentation says it: a `fetch` that goes through the proxy, and trusts a private CA. */
-function through(address: string, ca = [local.ca]): typeof fetch {
-  const dispatcher = new ProxyAgent({ uri: address, requestTls: { ca } });
+function through(uri: string, ca = [local.ca]): typeof fetch {
+  const dispatcher = new ProxyAgent({ uri, requestTls: { ca } });
   agents.push(dispatcher);
-  return (url, init) => proxiedFetch(url as URL, { ...init, dispatcher } as object) as unknown as Promise<Response>;
+  const send = (url: URL, init: object) => proxiedFetch(url, { ...init, dispatcher });
+  return send as unknown as typeof fetch;
 }
 
 const withLogin = ({ user, password } = login) => proxy.url.replace("//", `//${user}:${password}@`);
