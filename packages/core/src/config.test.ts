@@ -66,7 +66,7 @@ describe("what is chosen", () => {
       },
       credential: { ttlSeconds: undefined, claims: [] },
       missing: [],
-      ignored: [],
+      ignoresPassword: false,
     });
   });
 
@@ -660,7 +660,7 @@ describe("passwords of native roles", () => {
   ])("are ignored, and told, beside %s", (_name, options, env) => {
     const config = resolve(options, env);
     expect(config.identity.kind).toBe("oauth");
-    expect(config.ignored).toEqual([{ setting: "PGPASSWORD", reason: expect.any(String) }]);
+    expect(config.ignoresPassword).toBe(true);
   });
 
   test("do not count beside an identity in the options", () => {

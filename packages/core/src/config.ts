@@ -1,7 +1,7 @@
 import type { Clock } from "./clock.ts";
 import { type CertificateSource, type PostgresTls, readPostgresTls } from "./config/certificates.ts";
 import { checkHost, readTrustedHosts } from "./config/host-guard.ts";
-import { type EnvironmentVariables, type Identity, type IdentityGroup, readIdentity } from "./config/identity-group.ts";
+import { type EnvironmentVariables, type Identity, readIdentity } from "./config/identity-group.ts";
 import { ConfigReader, type Environment } from "./config/reader.ts";
 import { type ResolvedScope, readScope } from "./config/scope.ts";
 import { readTarget, type TargetGroup } from "./config/target-group.ts";
@@ -35,7 +35,7 @@ export interface ResolvedConfig {
   readonly variable: EnvironmentVariables;
   /** All of the environment, as it is now. A function, so that no look at a handle shows what it holds. */
   readonly environment: () => Environment;
-  readonly ignored: IdentityGroup["ignored"];
+  readonly ignoresPassword: boolean;
 }
 
 /**
@@ -46,16 +46,13 @@ export interface ResolvedConfig {
  * @throws LakebaseError `ERR_LAKEBASE_CONFIG` that lists every problem, `ERR_LAKEBASE_HOST_REFUSED` when all of them are
  * hosts that must not receive a token.
  */
-export function resolveConfig(
-  options: LakebaseOptions,
-  checkForMany?: (problem: (option: string, message: string) => void) => void,
-): ResolvedConfig {
+export function resolveConfig(options: LakebaseOptions, checkForMany?: (reader: ConfigReader) => void): ResolvedConfig {
   const reader = new ConfigReader(options, options.env ?? process.env);
   for (const { option, message } of unknownOptionProblems(options, lakebaseOptionKeys)) reader.problem(option, message);
 
   const target = readTarget(reader);
   const identity = readIdentity(reader, target, checkForMany !== undefined);
-  checkForMany?.((option, message) => reader.problem(option, message));
+  checkForMany?.(reader);
   const trustedHosts = readTrustedHosts(reader);
   checkHost(target, identity.identity.kind === "native", trustedHosts, reader);
   const scope = readScope(reader);
@@ -64,9 +61,8 @@ export function resolveConfig(
   const modeProblem = mode && sslModeProblem(mode.value);
   if (modeProblem) reader.wrong(mode, modeProblem);
   const credential = readCredential(reader, target);
-  for (const key of ["onEvent", "fetch"] as const) {
-    if (options[key] !== undefined && typeof options[key] !== "function") reader.problem(key, "must be a function");
-  }
+  reader.function("onEvent", options.onEvent);
+  reader.function("fetch", options.fetch);
   if (options.clock !== undefined && typeof options.clock?.now !== "function")
     reader.problem("clock", "must have now()");
   reader.throwProblems();
@@ -91,7 +87,7 @@ export function resolveConfig(
     fromOptions: { target: target.fromOptions, identity: identity.fromOptions },
     variable: (name: string) => reader.environment[name]?.trim() || undefined,
     environment: () => reader.environment,
-    ignored: identity.ignored,
+    ignoresPassword: identity.ignoresPassword,
   });
 }
 
@@ -99,11 +95,8 @@ function readCredential(reader: ConfigReader, target: TargetGroup): ResolvedConf
   const { ttlSeconds, claims = [], ...unknown } = reader.options.credential ?? {};
   for (const key of Object.keys(unknown)) reader.problem(`credential.${key}`, "is not an option");
   if (ttlSeconds !== undefined) {
-    if (!Number.isInteger(ttlSeconds) || ttlSeconds < 300 || ttlSeconds > 3600) {
-      reader.problem("credential.ttlSeconds", "must be a whole number from 300 to 3600");
-    } else if (target.target?.kind === "instance") {
-      reader.problem("credential.ttlSeconds", "cannot be chosen for an instance");
-    }
+    reader.wholeNumber("credential.ttlSeconds", ttlSeconds, 300, 3600);
+    if (target.target?.kind === "instance") reader.problem("credential.ttlSeconds", "cannot be chosen for an instance");
   }
   const isText = (table: unknown) => typeof table === "string";
   const valid = (claim: Claim) =>

@@ -304,8 +304,10 @@ export class Handle {
   #throwWhileRefused(): void {
     if (!this.#ignoredTold) {
       this.#ignoredTold = true;
-      for (const { setting, reason } of this.#parts.config.ignored)
-        this.#parts.emit({ type: "ignored", setting, reason });
+      if (this.#parts.config.ignoresPassword) {
+        const reason = "an endpoint or instance is reached with tokens";
+        this.#parts.emit({ type: "ignored", setting: "PGPASSWORD", reason });
+      }
     }
     const refusal = this.#refusal;
     if (refusal && this.#parts.clock.monotonic() < refusal.until) {

@@ -55,16 +55,6 @@ export function classifyLoginError(error: unknown): LoginFailure {
   return serverErrors.find((row) => row.code.test(code) && (row.text?.test(text) ?? true))?.meaning ?? "other";
 }
 
-/** In which words each product refuses a good token that has no role. Other tokens are refused in the same words. */
-const withoutRole =
-  /^(?:XX000 password authentication failed for user|28P01 (?:password authentication failed|Failed to decode token for role))/;
-
-/** Whether a refused login may have no role; whoever asks knows that its token is good. */
-export function mayLackRole(error: unknown): boolean {
-  const { code, message } = Object(error) as { code?: unknown; message?: unknown };
-  return withoutRole.test(`${code} ${message}`);
-}
-
 /**
  * Whether a login was refused because of its token or password, also when an ORM has wrapped the error. By the time you
  * see such an error a new token has been tried once: the role is missing, the token is for another workspace, or the

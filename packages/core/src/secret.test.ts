@@ -2,7 +2,7 @@ import { format, inspect } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { configError, LakebaseError } from "./errors.ts";
-import { requireSecret } from "./identity/required-secret.ts";
+import { requireSecret } from "./identity/required.ts";
 import { createSecret, isSecret } from "./secret.ts";
 
 const canary = "dapi-canary-6d1f";

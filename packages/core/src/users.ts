@@ -27,8 +27,11 @@ export interface LakebaseUsersOptions<T = unknown> extends Omit<LakebaseOptions,
 
 /** Whose request it is. */
 export interface UserRequest {
-  /** The user's own workspace token; in Databricks Apps the request's header `x-forwarded-access-token`. */
-  accessToken: string | Secret | undefined;
+  /**
+   * The user's own workspace token; in Databricks Apps the request's header `x-forwarded-access-token`. A header that is
+   * missing or came twice is an error.
+   */
+  accessToken: string | readonly string[] | Secret | undefined;
 }
 
 /** What {@link createLakebaseUsers} makes. */
@@ -83,18 +86,12 @@ export function createLakebaseUsers<T>(
     close,
     ...own
   } = Object(options) as LakebaseUsersOptions<T>;
-  const config = resolveConfig(own, (problem) => {
-    for (const [option, value, least, most] of [
-      ["maxUsers", maxUsers, 1, 10_000],
-      ["idleSeconds", idleSeconds, 1, 86_400],
-      ["holdSeconds", holdSeconds, 0, 86_400],
-    ] as const) {
-      if (!(Number.isInteger(value) && value >= least && value <= most)) {
-        problem(option, `must be a whole number from ${least} to ${most}`);
-      }
-    }
-    if (typeof open !== "function") problem("open", "must be a function");
-    if (close !== undefined && typeof close !== "function") problem("close", "must be a function");
+  const config = resolveConfig(own, (reader) => {
+    reader.wholeNumber("maxUsers", maxUsers, 1, 10_000);
+    reader.wholeNumber("idleSeconds", idleSeconds, 1, 86_400);
+    reader.wholeNumber("holdSeconds", holdSeconds, 0, 86_400);
+    reader.function("open", open ?? null);
+    reader.function("close", close);
   });
   let people: People<T> | undefined;
   let loading: Promise<People<T>> | undefined;

@@ -28,8 +28,8 @@ export interface IdentityGroup {
   readonly workspaceHost: string | undefined;
   readonly workspaceId: string | undefined;
   readonly workspaceCa: CertificateSource | undefined;
-  /** Settings that were found and are not used. */
-  readonly ignored: readonly { readonly setting: string; readonly reason: string }[];
+  /** Whether `PGPASSWORD` is set beside a target that is reached with tokens. */
+  readonly ignoresPassword: boolean;
 }
 
 /** What is wrong with the password of a native role: people put tokens there, which must not go to any host. */
@@ -64,7 +64,8 @@ export function readIdentity(reader: ConfigReader, target: TargetGroup, ofMany: 
   // PGUSER is written for the database that PGHOST names: it does not meet a target from the options either.
   const user = reader.optionOrUrl("user") ?? (nobody || target.fromOptions ? undefined : variable("PGUSER", "user"));
   if (user && /[\0\r\n]/.test(user.value)) reader.wrong(user, "holds a control character");
-  const { password, ignored } = readPassword(reader, target, nobody);
+  const fallback = nobody ? undefined : reader.environment.PGPASSWORD;
+  const password = readPassword(reader, target, fallback);
   const workspace = reader.option("workspaceHost") ?? variable("DATABRICKS_HOST", "workspaceHost");
   const workspaceCa = reader.option("workspaceCa") ?? variable("LAKEBASE_WORKSPACE_CA", "workspaceCa");
   if (workspaceCa && options.fetch) {
@@ -77,7 +78,7 @@ export function readIdentity(reader: ConfigReader, target: TargetGroup, ofMany: 
   if (workspace && !workspaceHost) reader.wrong(workspace, notWorkspace);
   const common = {
     fromOptions,
-    ignored,
+    ignoresPassword: target.isNamed && Boolean(fallback) && password === undefined,
     workspaceHost,
     workspaceId: (reader.option("workspaceId") ?? variable("DATABRICKS_WORKSPACE_ID", "workspaceId"))?.value,
     workspaceCa: readCertificateSource(workspaceCa, reader),
@@ -90,29 +91,23 @@ export function readIdentity(reader: ConfigReader, target: TargetGroup, ofMany: 
   return { ...common, identity: { kind: "native", user: user?.value ?? "", password } };
 }
 
-function readPassword(reader: ConfigReader, target: TargetGroup, fromOptions: boolean) {
-  const { options, url, environment } = reader;
-  const ignored: IdentityGroup["ignored"][number][] = [];
+function readPassword(reader: ConfigReader, target: TargetGroup, fallback: string | undefined): Password | undefined {
+  const { options, url } = reader;
   if (options.password !== undefined && url.password !== undefined) {
     reader.problem("password", clash);
   }
-  if (typeof options.password === "function") return { password: options.password, ignored };
+  if (typeof options.password === "function") return options.password;
 
   // A password is taken as it stands; trimming is for names.
   let found: Found | undefined = reader.option("password") && { value: String(options.password), option: "password" };
   if (url.password !== undefined) found = { value: url.password, option: "connectionString (password)" };
-  const { PGPASSWORD: fallback } = environment;
-  if (!found && !fromOptions && fallback) {
-    if (target.isNamed) {
-      ignored.push({ setting: "PGPASSWORD", reason: "an endpoint or instance is reached with tokens" });
-    } else if (target.host && !target.fromOptions) {
-      found = { value: fallback, option: "password", variable: "PGPASSWORD" };
-    }
+  if (!found && fallback && target.host && !target.isNamed && !target.fromOptions) {
+    found = { value: fallback, option: "password", variable: "PGPASSWORD" };
   }
-  if (!found) return { password: undefined, ignored };
+  if (!found) return undefined;
   const problem = passwordProblem(found.value);
   if (problem) reader.wrong(found, problem);
-  return { password: createSecret(found.value), ignored };
+  return createSecret(found.value);
 }
 
 function snapshot(environment: Environment): EnvironmentVariables {

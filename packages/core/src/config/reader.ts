@@ -41,6 +41,16 @@ export class ConfigReader {
     this.problem(option, message, variable, code);
   }
 
+  wholeNumber(option: string, value: unknown, least: number, most: number): void {
+    if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return;
+    this.problem(option, `must be a whole number from ${least} to ${most}`);
+  }
+
+  /** What is given, if it is given, is a function. */
+  function(option: string, value: unknown): void {
+    if (value !== undefined && typeof value !== "function") this.problem(option, "must be a function");
+  }
+
   /** @throws LakebaseError with every problem; its code is theirs if they agree. */
   throwProblems(): void {
     const [code, second] = this.#codes;

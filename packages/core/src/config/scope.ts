@@ -57,9 +57,7 @@ export function readScope(reader: ConfigReader, base = defaults): ResolvedScope 
   if (access !== "read-write" && access !== "read-only") {
     reader.problem("access", 'must be "read-write" or "read-only"');
   }
-  if (!Number.isInteger(connectTimeoutMs) || connectTimeoutMs < 1 || connectTimeoutMs > maxTimerMs) {
-    reader.problem("connectTimeoutMs", `must be a whole number from 1 to ${maxTimerMs}`);
-  }
+  reader.wholeNumber("connectTimeoutMs", connectTimeoutMs, 1, maxTimerMs);
   return Object.freeze({
     database,
     applicationName: "value" in parsed ? parsed.value : undefined,

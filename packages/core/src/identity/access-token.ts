@@ -1,7 +1,7 @@
-import { configError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import type { WorkspaceAuth } from "../workspace-auth.ts";
 import { lazyAuth } from "./lazy-auth.ts";
+import { requireFunction } from "./required.ts";
 
 /** Answers the workspace token that the application holds. */
 export type AccessTokenProvider = () => string | Secret | Promise<string | Secret>;
@@ -25,13 +25,6 @@ export type AccessTokenProvider = () => string | Secret | Promise<string | Secre
  * ```
  */
 export function accessToken(provider: AccessTokenProvider): WorkspaceAuth {
-  if (typeof provider !== "function") {
-    throw configError([
-      {
-        option: "auth: accessToken",
-        message: "must be a function that answers the current token, for example () => session.accessToken",
-      },
-    ]);
-  }
+  requireFunction(provider, "auth: accessToken");
   return lazyAuth("access-token", provider);
 }

@@ -1,7 +1,7 @@
 import type { Secret } from "../secret.ts";
 import type { WorkspaceAuth } from "../workspace-auth.ts";
 import { lazyClient } from "./lazy-auth.ts";
-import { requireSecret } from "./required-secret.ts";
+import { requireSecret } from "./required.ts";
 
 /** What every identity of Microsoft Entra can be told. */
 export interface AzureOptions {

@@ -2,7 +2,7 @@ import type { Secret } from "../secret.ts";
 import type { WorkspaceAuth } from "../workspace-auth.ts";
 import { lazyClient } from "./lazy-auth.ts";
 import type { OAuthDiscoveryOptions } from "./oauth-endpoints.ts";
-import { requireSecret } from "./required-secret.ts";
+import { requireSecret } from "./required.ts";
 
 /** Options of {@link clientCredentials}. */
 export interface ClientCredentialsOptions extends OAuthDiscoveryOptions {

@@ -1,6 +1,6 @@
 import type { WorkspaceAuth, WorkspaceAuthSurroundings } from "../workspace-auth.ts";
 import type { AuthKind, FlowOf, FlowOptions } from "./flows.ts";
-import { requireSecret } from "./required-secret.ts";
+import { requireSecret } from "./required.ts";
 import type { Selection } from "./selection.ts";
 
 /** What an identity does once it is used. */

@@ -1,6 +1,6 @@
 import type { WorkspaceAuth } from "../workspace-auth.ts";
 import { lazyClient } from "./lazy-auth.ts";
-import { requireSecret } from "./required-secret.ts";
+import { requireSecret } from "./required.ts";
 import type { FederationOptions } from "./token-exchange.ts";
 
 /** Options of {@link githubOidc}. */

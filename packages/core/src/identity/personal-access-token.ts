@@ -1,6 +1,6 @@
 import type { Secret } from "../secret.ts";
 import type { WorkspaceAuth } from "../workspace-auth.ts";
-import { requireSecret } from "./required-secret.ts";
+import { requireSecret } from "./required.ts";
 
 /**
  * A personal access token, for development. It authorizes the workspace calls only; Postgres gets a credential that is

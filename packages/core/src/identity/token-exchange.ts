@@ -1,8 +1,8 @@
-import { configError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import type { WorkspaceAuth } from "../workspace-auth.ts";
 import { lazyClient } from "./lazy-auth.ts";
 import type { OAuthDiscoveryOptions } from "./oauth-endpoints.ts";
+import { requireFunction } from "./required.ts";
 
 /** What every way of token federation can be told. */
 export interface FederationOptions extends OAuthDiscoveryOptions {
@@ -38,10 +38,6 @@ export interface TokenExchangeOptions extends FederationOptions {
  * ```
  */
 export function tokenExchange(options: TokenExchangeOptions): WorkspaceAuth {
-  if (typeof options?.subjectToken !== "function") {
-    throw configError([
-      { option: "auth: tokenExchange.subjectToken", message: "must be a function that answers a JWT" },
-    ]);
-  }
+  requireFunction(options?.subjectToken, "auth: tokenExchange.subjectToken");
   return lazyClient("token-exchange", "tokenExchange", options);
 }

@@ -2,7 +2,7 @@ import { workspaceOrigin } from "../config/identity-group.ts";
 import { configError } from "../errors.ts";
 import type { WorkspaceAuth } from "../workspace-auth.ts";
 import { lazyAuth } from "./lazy-auth.ts";
-import { requireSecret } from "./required-secret.ts";
+import { requireSecret } from "./required.ts";
 import type { UserSessionCalls } from "./user-session-flow.ts";
 import type { UserSessionOptions } from "./user-session-options.ts";
 

@@ -17,3 +17,9 @@ export function requireSecret(value: unknown, option: string): Secret {
     },
   ]);
 }
+
+/** A function that an identity is asked through. @throws LakebaseError `ERR_LAKEBASE_CONFIG` */
+export function requireFunction(value: unknown, option: string): void {
+  if (typeof value === "function") return;
+  throw configError([{ option, message: "must be a function that answers the current token" }]);
+}
