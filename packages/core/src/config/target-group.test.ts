@@ -84,6 +84,13 @@ describe("what names a database", () => {
   });
 });
 
+test("a read-write host of the environment may be read from only: its other host is asked of the workspace", () => {
+  expect(resolveConfig({ access: "read-only", env: { PGHOST: host } })).toMatchObject({
+    host,
+    scope: { access: "read-only" },
+  });
+});
+
 describe("what contradicts itself or is malformed is told at once, word for word:", () => {
   const problem = (option: string, message: string, variable?: string) =>
     `\`${option}\`${variable === undefined ? "" : ` (environment: ${variable})`}: ${message}`;
