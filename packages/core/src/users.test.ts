@@ -410,6 +410,13 @@ describe("the bound", () => {
     expect(opened.map(({ ended }) => ended)).toEqual([0, 1, 0]);
   });
 
+  test("counts every use: who comes often stays", async () => {
+    const { opened, ask, tokenOf } = setUp({ maxUsers: 2, holdSeconds: 0 });
+    const [often, once, third] = names.map((name) => tokenOf(name)) as [string, string, string];
+    for (const token of [often, once, often, third]) await ask(token).now();
+    expect(opened.map(({ ended }) => ended)).toEqual([0, 1, 0]);
+  });
+
   test("holds what for() has answered for as long as it says, however idle", async () => {
     const { opened, ask, tokenOf, clock } = setUp({ idleSeconds: 1, holdSeconds: 10 });
     await ask(tokenOf("ada@acme.example")).now();
@@ -536,7 +543,7 @@ describe("what open makes", () => {
     expect(users.health()).toMatchObject({ users: 0, counts: { opened: 0 } });
     failing = false;
     const bob = { accessToken: tokenOf("bob@acme.example") };
-    expect((await watch(users.for(bob)).now()).error).toBeUndefined();
+    expect(await watch(users.for(bob)).now()).toMatchObject({ settled: true, error: undefined });
   });
 
   test.each<[string, (note: () => void) => object, boolean]>([
