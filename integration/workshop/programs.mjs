@@ -1,17 +1,27 @@
 import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, isAbsolute, join } from "node:path";
 import { run } from "./processes.mjs";
 
 /**
- * Programs from outside npm that some slow tests use. A test that needs one skips itself by name when it is absent.
+ * Programs from outside npm that some slow tests use; any of the names will do. A test that needs one skips itself by name
+ * when it is absent.
  *
- * @type {readonly { program: string, debianPackage: string, usedFor: string }[]}
+ * @type {readonly { names: readonly string[], debianPackage: string, usedFor: string }[]}
  */
-const programs = [];
+const programs = [
+  {
+    names: [
+      ...["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"],
+      ...["Google Chrome", "Chromium"].map((name) => `/Applications/${name}.app/Contents/MacOS/${name}`),
+    ],
+    debianPackage: "chromium",
+    usedFor: "the sign-in in a browser",
+  },
+];
 
 /** Installs what is absent, but only where LAKEBASE_TEST_INSTALL=1 permits it, and returns what stays absent and why. */
 export async function installPrograms(wanted = programs, env = process.env) {
-  const absent = () => wanted.filter(({ program }) => !isOnPath(program, env.PATH));
+  const absent = () => wanted.filter(({ names }) => !names.some((name) => isOnPath(name, env.PATH)));
   let why = "set LAKEBASE_TEST_INSTALL=1 to have it installed";
   if (env.LAKEBASE_TEST_INSTALL === "1" && absent().length > 0) {
     const aptGet = (...args) =>
@@ -26,9 +36,10 @@ export async function installPrograms(wanted = programs, env = process.env) {
     );
     why = code === 0 ? "its Debian package does not contain it" : `apt-get failed: ${output.trim().split("\n").at(-1)}`;
   }
-  return absent().map(({ program, usedFor }) => ({ name: usedFor, why: `${program} is not installed; ${why}` }));
+  return absent().map(({ names, usedFor }) => ({ name: usedFor, why: `${names[0]} is not installed; ${why}` }));
 }
 
 function isOnPath(program, path = "") {
+  if (isAbsolute(program)) return existsSync(program);
   return path.split(delimiter).some((folder) => folder !== "" && existsSync(join(folder, program)));
 }
