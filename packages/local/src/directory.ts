@@ -16,7 +16,10 @@ export interface Person {
 
 /** Who the workspace knows. */
 export interface Directory {
-  addServicePrincipal(): ServicePrincipal;
+  /** @param scopes what its secret may be used for; default: everything */
+  addServicePrincipal(scopes?: readonly string[]): ServicePrincipal;
+  /** What the secret of a service principal may be used for; `undefined`: everything. */
+  scopesOf(clientId: string): readonly string[] | undefined;
   addPerson(userName: string): Person;
   /** The client id when the secret is right. */
   authenticateClient(clientId: string, clientSecret: string): string | undefined;
@@ -31,14 +34,17 @@ export interface Directory {
 
 export function createDirectory(): Directory {
   const servicePrincipals = new Map<string, ServicePrincipal>();
+  const secretScopes = new Map<string, readonly string[]>();
   const people = new Map<string, Person>();
   const userNames = new Map<string, string>();
   return {
-    addServicePrincipal() {
+    addServicePrincipal(scopes) {
       const principal = { clientId: randomUUID(), clientSecret: `dose${randomBytes(16).toString("hex")}` };
       servicePrincipals.set(principal.clientId, principal);
+      if (scopes) secretScopes.set(principal.clientId, scopes);
       return principal;
     },
+    scopesOf: (clientId) => secretScopes.get(clientId),
     addPerson(userName) {
       if (people.has(userName)) throw new TypeError(`the workspace already has somebody called "${userName}"`);
       const person = { userName, personalAccessToken: `dapi${randomBytes(16).toString("hex")}` };

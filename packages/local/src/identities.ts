@@ -17,8 +17,11 @@ import type { TrustedIssuer, TrustedIssuers, TrustHandle } from "./workspace/oau
 
 /** Who may come, and how each of them proves who it is. */
 export interface LocalIdentities {
-  /** Adds a service principal to the workspace and, unless `role` is false, a role of few rights for it. */
-  addServicePrincipal(options?: { role?: boolean }): Promise<ServicePrincipal>;
+  /**
+   * Adds a service principal to the workspace and, unless `role` is false, a role of few rights for it.
+   * With `scopes` its secret is good for tokens of these scopes only.
+   */
+  addServicePrincipal(options?: { role?: boolean; scopes?: readonly string[] }): Promise<ServicePrincipal>;
   /**
    * Adds people and, unless `role` is false, their roles of few rights; all of them in one round trip.
    *
@@ -114,8 +117,8 @@ export function createIdentities(options: IdentitiesOptions): LocalIdentities {
   trustFor(owner);
 
   return {
-    async addServicePrincipal({ role = true } = {}) {
-      const added = directory.addServicePrincipal();
+    async addServicePrincipal({ role = true, scopes } = {}) {
+      const added = directory.addServicePrincipal(scopes);
       trustFor(added);
       if (role) await roles.addIdentity(added.clientId, "SERVICE_PRINCIPAL");
       return added;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type LocalLakebase, startLocalLakebase } from "../src/index.ts";
-import { credential, openClient, refusal } from "./clients.ts";
+import { callWorkspace, credential, openClient, refusal, tokenRequest } from "./clients.ts";
 
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
@@ -33,4 +33,18 @@ test("adds people by name, without roles if so asked, and nobody twice", async (
   });
   await expect(lakebase.addPeople(["grace@example.com"])).rejects.toThrow(/already has somebody/);
   expect(await lakebase.addPeople([])).toEqual([]);
+});
+
+test("gives for the secret of a service principal only the scopes that it was made for", async () => {
+  const principal = await lakebase.addServicePrincipal({ role: false, scopes: ["postgres"] });
+  const ask = (scope: string) =>
+    callWorkspace(lakebase, "/oidc/v1/token", {
+      ...tokenRequest(principal),
+      body: `grant_type=client_credentials&scope=${scope}`,
+    });
+  expect(await ask("postgres")).toMatchObject({ status: 200, json: { scope: "postgres" } });
+  expect(await ask("all-apis")).toMatchObject({
+    status: 400,
+    json: { error: "access_denied", error_description: expect.stringMatching(/'all-apis' are not assigned/) },
+  });
 });

@@ -237,6 +237,21 @@ describe("a refresh token", () => {
     expect((await refresh(second.json.refresh_token as string)).status).toBe(200);
   });
 
+  test("stays good and has no successor for an app whose tokens do not rotate", async () => {
+    const app = lakebase.registerApp({
+      name: "Old",
+      redirectUris: ["http://localhost:1"],
+      rotatesRefreshTokens: false,
+    });
+    const { refresh_token: token } = await signIn(lakebase, { client_id: app.clientId });
+    for (let n = 0; n < 2; n += 1) {
+      const { status, json } = await refresh(token, { client_id: app.clientId });
+      expect(status).toBe(200);
+      expect(json).not.toHaveProperty("refresh_token");
+      expect((await me(json.access_token)).status).toBe(200);
+    }
+  });
+
   test("that comes twice ends its sign-in, and no other", async () => {
     const [other, first] = [await signIn(lakebase), await signIn(lakebase)];
     const second = await refresh(first.refresh_token);

@@ -77,7 +77,14 @@ export async function grantForAuthorizationCode(
             : undefined;
   if (!given || wrong !== undefined) throw new OAuthError(400, "invalid_grant", wrong ?? "the code is unknown");
   const { person, scopes, issuer, nonce } = given;
-  const signIn = signIns.open({ person, clientId: app.clientId, scopes, issuer, nonce });
+  const signIn = signIns.open({
+    person,
+    clientId: app.clientId,
+    scopes,
+    issuer,
+    nonce,
+    rotates: app.rotatesRefreshTokens,
+  });
   codes.used(code, signIn);
   return signIns.issue(signIn);
 }

@@ -19,5 +19,11 @@ export async function grantForClientCredentials(
     throw new OAuthError(401, "invalid_client", "Client authentication failed");
   }
   const scopes = requestedScopes(form.get("scope"), machineScopes);
+  const assigned = context.directory.scopesOf(clientId) ?? scopes;
+  const missing = scopes.filter((scope) => !assigned.includes(scope));
+  // https://github.com/databricks/databricks-sql-go/issues/476
+  if (missing.length > 0) {
+    throw new OAuthError(400, "access_denied", `Scopes '${missing.join(" ")}' are not assigned to the client`);
+  }
   return (await answerToken(context, clientId, scopes)).answer;
 }

@@ -15,6 +15,8 @@ export interface OAuthAppOptions {
   confidential?: boolean;
   /** What it may ask for; default: every scope that is known. */
   scopes?: readonly string[];
+  /** Whether a refresh token is good once and answered with the next; default true. Otherwise the first stays good. */
+  rotatesRefreshTokens?: boolean;
 }
 
 /** A registered app. */
@@ -25,6 +27,7 @@ export interface OAuthApp {
   readonly name: string;
   readonly redirectUris: readonly string[];
   readonly scopes: readonly string[];
+  readonly rotatesRefreshTokens: boolean;
 }
 
 export interface OAuthApps {
@@ -49,14 +52,22 @@ export function createOAuthApps(): OAuthApps {
     name: "Databricks CLI",
     redirectUris: ["http://localhost:8020"],
     scopes: knownScopes,
+    rotatesRefreshTokens: true,
   });
   return {
-    register({ name, redirectUris, confidential = false, scopes = knownScopes }) {
+    register({ name, redirectUris, confidential = false, scopes = knownScopes, rotatesRefreshTokens = true }) {
       for (const uri of redirectUris) requireRedirectUri(uri);
       const unknown = scopes.find((scope) => !knownScopes.includes(scope));
       if (unknown !== undefined) throw new TypeError(`there is no scope "${unknown}"`);
       const clientSecret = confidential ? `dose${randomBytes(16).toString("hex")}` : undefined;
-      const app = { clientId: randomUUID(), clientSecret, name, redirectUris: [...redirectUris], scopes: [...scopes] };
+      const app = {
+        clientId: randomUUID(),
+        clientSecret,
+        name,
+        redirectUris: [...redirectUris],
+        scopes: [...scopes],
+        rotatesRefreshTokens,
+      };
       apps.set(app.clientId, app);
       return app;
     },

@@ -13,6 +13,7 @@ test("leaves no good token behind when it ends while one is being signed", async
     scopes: ["all-apis", "offline_access"],
     issuer: "https://workspace.example.com/oidc",
     nonce: undefined,
+    rotates: true,
   });
   const issuing = signIns.issue(signIn);
   signIns.end(signIn);

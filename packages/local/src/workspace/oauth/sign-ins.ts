@@ -12,14 +12,16 @@ export interface SignIn {
   /** The authorization server that was asked. */
   readonly issuer: string;
   readonly nonce: string | undefined;
+  /** Whether a refresh token is good once. */
+  readonly rotates: boolean;
 }
 
 export interface SignIns {
   open(signIn: Omit<SignIn, "id">): SignIn;
-  /** An access token with these scopes and, if the sign-in has `offline_access`, a refresh token in place of the last. */
+  /** An access token with these scopes and, if the sign-in has `offline_access`, a refresh token: the first or, where they rotate, the next. */
   issue(signIn: SignIn, scopes?: readonly string[]): Promise<Awaited<ReturnType<typeof answerToken>>["answer"]>;
   /**
-   * The sign-in of a refresh token, which is good once.
+   * The sign-in of a refresh token, which is good once where they rotate.
    *
    * @throws OAuthError `invalid_grant`; when it was used before, everything of its sign-in is void from now on
    */
@@ -77,7 +79,7 @@ export function createSignIns({ tokens, workspaceTokenLifeSeconds, now }: SignIn
         throw refused("the sign-in has ended");
       }
       const body = { ...answer.body };
-      if (signIn.scopes.includes("offline_access")) {
+      if (signIn.scopes.includes("offline_access") && (signIn.rotates || ids.length === 1)) {
         const refreshToken = randomBytes(32).toString("base64url");
         refreshTokens.set(refreshToken, { signIn, expiresAt: now() + REFRESH_TOKEN_LIFE_MS, used: false });
         body.refresh_token = refreshToken;
@@ -103,7 +105,7 @@ export function createSignIns({ tokens, workspaceTokenLifeSeconds, now }: SignIn
         throw refused("Refresh token was used before; its sign-in has ended");
       }
       if (expiresAt <= now()) throw refused("Refresh token has expired");
-      refreshToken.used = true;
+      refreshToken.used = signIn.rotates;
       return signIn;
     },
     find: (text) => refreshTokens.get(text)?.signIn,
