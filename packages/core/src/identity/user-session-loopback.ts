@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { FullClock } from "../clock.ts";
 import { withDeadline } from "../deadline.ts";
 import { configError, LakebaseError } from "../errors.ts";
-import type { SignedIn, UserSessionCalls } from "./user-session-flow.ts";
+import type { KeptSignIn } from "./user-session-oauth.ts";
 
 /** Options of `signInOnLoopback()`. */
 export interface LoopbackOptions {
@@ -21,11 +21,15 @@ export interface LoopbackOptions {
   signal?: AbortSignal | undefined;
 }
 
-type Attempt = Pick<UserSessionCalls, "createAuthorizationUrl" | "exchangeAuthorizationCode">;
+/** What is left to the session. */
+interface Attempt<SignedIn> {
+  createAuthorizationUrl(options: { redirectUri: string }): Promise<KeptSignIn & { readonly url: string }>;
+  exchangeAuthorizationCode(callback: URL, kept: KeptSignIn): Promise<SignedIn>;
+}
 
 /** Signs somebody in by a browser on this machine (RFC 8252 section 7.3). Whatever happens, the port is given back. */
-export async function signInOnLoopback(
-  session: Attempt,
+export async function signInOnLoopback<SignedIn>(
+  session: Attempt<SignedIn>,
   options: LoopbackOptions,
   { clock, redirectUri }: { readonly clock: FullClock; readonly redirectUri: string | undefined },
 ): Promise<SignedIn> {
