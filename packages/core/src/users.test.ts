@@ -1,6 +1,9 @@
 import { inspect } from "node:util";
+import fc from "fast-check";
 import { beforeAll, describe, expect, test, vi } from "vitest";
-import { failure, fakeWorkspace, json, paths, watch } from "../test/fake-workspace.ts";
+import { settle } from "../test/fake-clock.ts";
+import { databaseHost, failure, fakeWorkspace, json, paths, watch } from "../test/fake-workspace.ts";
+import { resolveConfig } from "./config.ts";
 import { internalsOf, type Lakebase } from "./lakebase.ts";
 import { isLoginRejected } from "./login-errors.ts";
 import { createSecret } from "./secret.ts";
@@ -362,6 +365,20 @@ describe("what would mix people", () => {
     expect(requests.every(({ url }) => url.startsWith("https://acme.cloud.databricks.com/"))).toBe(true);
   });
 
+  test("is read from the environment neither as a name nor as an identity", () => {
+    const env = { PGUSER: "service", PGPASSWORD: "p", DATABRICKS_TOKEN: "dapi00", PGHOST: databaseHost };
+    expect(resolveConfig({ env }, () => {}).identity).toEqual({ kind: "oauth" });
+    expect(resolveConfig({ env }).identity).toMatchObject({ kind: "native", user: "service" });
+  });
+
+  test("does not open the way to a host that must not receive a token", () => {
+    const env = { PGHOST: "db.evil.example", PGUSER: "service", PGPASSWORD: "native", LAKEBASE_ENDPOINT: undefined };
+    expect(() => resolveConfig({ env })).not.toThrow();
+    expect(() => createLakebaseUsers({ env }, open)).toThrow(
+      expect.objectContaining({ code: "ERR_LAKEBASE_HOST_REFUSED" }),
+    );
+  });
+
   test("needs a workspace, and says so", async () => {
     const { ask, tokenOf } = setUp({ workspaceHost: undefined });
     const { error } = await ask(tokenOf("ada@acme.example")).now();
@@ -504,6 +521,18 @@ describe("the bound", () => {
     expect(users.health()).toMatchObject({ users: 0, counts: { opened: 2, ended: 2 } });
   });
 
+  test("sweeps by the last use and not by the first", async () => {
+    const { opened, ask, tokenOf, clock } = setUp({ idleSeconds: 60, holdSeconds: 0 });
+    const token = tokenOf(names[0] as string);
+    await ask(token).now();
+    await clock.advance(40 * second);
+    await ask(token).now();
+    await clock.advance(40 * second);
+    expect(opened).toMatchObject([{ ended: 0 }]);
+    await clock.advance(21 * second);
+    expect(opened).toMatchObject([{ ended: 1 }]);
+  });
+
   test("sweeps nobody who is in use, however long", async () => {
     const { opened, clock, users, tokenOf } = setUp({ idleSeconds: 60 });
     const busy = use(users, tokenOf(names[0] as string));
@@ -621,7 +650,11 @@ describe("close", () => {
     const asked = ask(tokenOf("ada@acme.example"));
     await clock.advance(1);
     const closed = watch(users.close());
-    expect((await asked.now()).error).toMatchObject({ code: "ERR_LAKEBASE_CLOSED" });
+    const { error } = await asked.now();
+    expect(error).toMatchObject({
+      code: "ERR_LAKEBASE_CLOSED",
+      message: expect.stringContaining("createLakebaseUsers()"),
+    });
     expect((await closed.now()).settled).toBe(true);
     expect(signal?.aborted).toBe(true);
     await clock.advance(1);
@@ -678,6 +711,134 @@ describe("close", () => {
     expect(opened[1]).toMatchObject({ ended: 1 });
     expect(users.health().counts).toMatchObject({ ended: 2, endFailures: 1 });
   });
+});
+
+describe("whatever happens", () => {
+  type Step =
+    | { readonly do: "for" | "use"; readonly person: number }
+    | { readonly do: "leave"; readonly which: number }
+    | { readonly do: "revoke"; readonly person: number }
+    | { readonly do: "fail" }
+    | { readonly do: "wait"; readonly ms: number };
+  const person = fc.nat(5);
+  const step = fc.oneof<fc.Arbitrary<Step>[]>(
+    fc.record({ do: fc.constantFrom("for", "use"), person }),
+    fc.record({ do: fc.constantFrom("for", "use"), person }),
+    fc.record({ do: fc.constant("leave"), which: fc.nat(20) }),
+    fc.record({ do: fc.constant("revoke"), person }),
+    fc.record({ do: fc.constant("fail") }),
+    fc.record({ do: fc.constant("wait"), ms: fc.constantFrom(1, 500, 1500, 5000, 40_000, 130_000) }),
+  );
+
+  test("nothing is ended under those who use it, nobody gets another's, and no more is open than is allowed", async () => {
+    const limit = 3;
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 50 }), fc.boolean(), async (steps, slow) => {
+        const { fetch, clock, tokenOf, revoked } = setUp();
+        interface Mine {
+          readonly owner: string;
+          uses: number;
+          heldUntil: number;
+          state: "open" | "ending" | "ended";
+          end(): Promise<void>;
+        }
+        const made: Mine[] = [];
+        const live = () => made.filter(({ state }) => state !== "ended").length;
+        let failNext = false;
+        const users = createLakebaseUsers<Mine>(
+          {
+            endpoint,
+            workspaceHost: "https://acme.cloud.databricks.com",
+            env: {},
+            fetch,
+            clock,
+            maxUsers: limit,
+            holdSeconds: 2,
+            idleSeconds: 30,
+            connectTimeoutMs: 10_000,
+          },
+          async (handle) => {
+            if (failNext) {
+              failNext = false;
+              throw new Error("no pool");
+            }
+            const owner = await internalsOf(handle).whoAmI(new AbortController().signal);
+            const mine: Mine = {
+              owner,
+              uses: 0,
+              heldUntil: 0,
+              state: "open",
+              async end() {
+                expect([mine.state, mine.uses]).toEqual(["open", 0]);
+                expect(mine.heldUntil).toBeLessThanOrEqual(closing ? Number.POSITIVE_INFINITY : clock.monotonic());
+                mine.state = "ending";
+                if (slow) await new Promise<void>((resolve) => void clock.after(700, resolve));
+                mine.state = "ended";
+              },
+            };
+            made.push(mine);
+            expect(live()).toBeLessThanOrEqual(limit);
+            return mine;
+          },
+        );
+        let closing = false;
+        const tokens = Array.from({ length: 6 }, (_, index) => tokenOf(`user${index}@acme.example`));
+        const inside: (() => void)[] = [];
+        const failures: unknown[] = [];
+        const expected = /^(?:ERR_LAKEBASE_(?:TOO_MANY_USERS|UNAUTHENTICATED)|no pool)$/;
+        const note = (error: Error & { code?: string }) => {
+          if (!expected.test(error.code ?? error.message)) failures.push(error);
+        };
+        const check = (mine: Mine, index: number) => {
+          expect([mine.owner, mine.state]).toEqual([`user${index}@acme.example`, "open"]);
+          expect(users.health().users).toBeLessThanOrEqual(limit);
+        };
+        for (const one of steps) {
+          if (one.do === "wait") await clock.advance(one.ms);
+          else if (one.do === "fail") failNext = true;
+          else if (one.do === "leave") inside.splice(one.which % Math.max(inside.length, 1), 1)[0]?.();
+          else if (one.do === "revoke") {
+            revoked.add(tokens[one.person] as string);
+            tokens[one.person] = tokenOf(`user${one.person}@acme.example`);
+          } else {
+            const request = { accessToken: tokens[one.person] as string };
+            if (one.do === "for") {
+              const handed = users.for(request).then((mine) => {
+                check(mine, one.person);
+                mine.heldUntil = Math.max(mine.heldUntil, clock.monotonic() + 2000 - 1);
+              });
+              handed.catch(note);
+            } else {
+              const used = users.use(request, async (mine) => {
+                check(mine, one.person);
+                mine.uses += 1;
+                await new Promise<void>((resolve) => void inside.push(resolve));
+                expect(mine.state).toBe("open");
+                mine.uses -= 1;
+              });
+              used.catch(note);
+            }
+          }
+          await settle(3);
+        }
+        closing = true;
+        const closed = watch(users.close());
+        await settle(5);
+        while (inside.length > 0) {
+          for (const leave of inside.splice(0)) leave();
+          await settle(5);
+        }
+        await clock.advance(20_000);
+        expect((await closed.now()).error).toBeUndefined();
+        expect(closed.settled).toBe(true);
+        expect(failures.filter((error) => (error as { code?: string }).code !== "ERR_LAKEBASE_CLOSED")).toEqual([]);
+        expect(live()).toBe(0);
+        expect(users.health()).toMatchObject({ users: 0, ending: 0, waiting: 0, counts: { endFailures: 0 } });
+        expect(clock.pending()).toBe(0);
+      }),
+      { numRuns: 150 },
+    );
+  }, 60_000);
 });
 
 test("no look at it shows a token, a user or a secret", async () => {

@@ -45,10 +45,10 @@ export function passwordProblem(password: string): string | undefined {
 /** For what should name a workspace and does not. */
 export const notWorkspace = "must be https://<workspace>: tokens and secrets are sent to it";
 
-/** Where an identity asks, and not who it is. */
-const placeKeys = ["workspaceHost", "workspaceId", "workspaceCa"] as const;
-
-/** @param ofMany The configuration is for many users, each of whom proves who it is; nobody may be named for all of them. */
+/**
+ * @param ofMany The configuration is for many users, each of whom proves who it is; nobody may be named for all of them. Where
+ * the workspace is may come from the environment all the same: that is no person.
+ */
 export function readIdentity(reader: ConfigReader, target: TargetGroup, ofMany: boolean): IdentityGroup {
   const { options, url } = reader;
   const inUrl = url.user !== undefined || url.password !== undefined;
@@ -57,7 +57,7 @@ export function readIdentity(reader: ConfigReader, target: TargetGroup, ofMany: 
     for (const option of ["auth", "user", "password"] as const) if (options[option] !== undefined) wrong(option);
     if (inUrl) wrong("connectionString (user)");
   }
-  const fromOptions = reader.given(ofMany ? placeKeys : identityKeys) || inUrl;
+  const fromOptions = reader.given(identityKeys) || inUrl;
   const nobody = ofMany || fromOptions;
   const variable = (name: string, option: string) => (fromOptions ? undefined : reader.variable(name, option));
 

@@ -60,9 +60,8 @@ export class Proofs {
     // It is read only once the workspace has accepted these very bytes.
     const endsAt = jwtExpiry(text) ?? Number.POSITIVE_INFINITY;
     const cache = this.#known.get(key) ?? this.#newCache(token, endsAt);
-    this.#known.delete(key);
+    if (!this.#known.delete(key)) this.#makeRoom();
     this.#known.set(key, cache);
-    this.#trim();
     const { cached } = await cache.get({ signal });
     return { key, token, endsAt, user: cached.value };
   }
@@ -110,11 +109,11 @@ export class Proofs {
     return cache;
   }
 
-  #trim(): void {
-    if (this.#known.size <= this.#options.most) return;
-    this.sweep();
+  #makeRoom(): void {
+    const { most } = this.#options;
+    if (this.#known.size >= most) this.sweep();
     for (const [key, cache] of this.#known) {
-      if (this.#known.size <= this.#options.most) return;
+      if (this.#known.size < most) return;
       if (!cache.snapshot().refreshing) this.#known.delete(key);
     }
   }
