@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { expect, test } from "vitest";
 import { errorLinks } from "../error-links.ts";
-import { outcomes, rejection, times, type World } from "../world.ts";
+import { rejection, times, type World } from "../world.ts";
 
 export function secretLines(world: World): void {
   /** Everything that anybody could print of a value. */
@@ -43,9 +43,11 @@ export function secretLines(world: World): void {
   });
 
   test("shows none in errors of logins that were refused, revoked, cut and timed out", async () => {
-    const app = world.open({ max: 1, connectTimeoutMs: 500 });
-    await app.query("select 1");
+    const lakebase = world.handle();
+    const patient = world.open({ lakebase, max: 1 });
+    await patient.query("select 1");
     await world.endSessions();
+    const app = world.open({ lakebase, max: 1, connectTimeoutMs: 500 });
     const errors: unknown[] = [];
     const faults = [
       () => world.local.faults.login({ kind: "refuse", sqlState: "28P01", message: "no" }),
@@ -55,14 +57,13 @@ export function secretLines(world: World): void {
     ];
     for (const play of faults) {
       const fault = play();
-      errors.push(await rejection(app.query("select 1")));
+      // On a busy machine the time may be over before the login gets so far.
+      do errors.push(await rejection(app.query("select 1")));
+      while (fault.hits === 0);
       fault.clear();
       world.local.clock.advance(20_000);
     }
-    expect(errors).toHaveLength(faults.length);
-    expect(leaks(errors)).toEqual([]);
-    expect(leaks(world.events)).toEqual([]);
-    expect(leaks(app.visible)).toEqual([]);
+    for (const value of [errors, world.events, app.visible, patient.visible]) expect(leaks(value)).toEqual([]);
   });
 
   test("shows none in errors of a workspace that echoes what it was sent", async () => {
@@ -74,9 +75,9 @@ export function secretLines(world: World): void {
       [200, { access_token: `${clientSecret}\n`, token: 42 }],
     ] as const) {
       const fault = world.local.faults.api({ on: "token", kind: "status", status, body });
-      const { failures } = await outcomes([world.open({ connectTimeoutMs: 300 }).query("select 1")]);
-      expect(failures).toHaveLength(1);
-      expect(leaks(failures)).toEqual([]);
+      const app = world.open({ connectTimeoutMs: 300 });
+      do expect(leaks(await rejection(app.query("select 1")))).toEqual([]);
+      while (fault.hits === 0);
       fault.clear();
     }
     expect(leaks(world.events)).toEqual([]);
