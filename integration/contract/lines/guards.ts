@@ -1,4 +1,3 @@
-import { createLakebase } from "@x/lakebase-core";
 import { expect, test } from "vitest";
 import { errorLinks } from "../error-links.ts";
 import { rejection, thrown, type World } from "../world.ts";
@@ -115,7 +114,7 @@ export function guardLines(world: World): void {
       applicationName: "é",
       colour: "blue",
     };
-    const { problems, code } = thrown(() => createLakebase(options));
+    const { problems, code } = thrown(() => world.open(options));
     expect(code).toBe("ERR_LAKEBASE_CONFIG");
     expect(problems?.map(({ option }) => option).sort()).toEqual(
       ["applicationName", "colour", "instance", "port", "trustedHosts", "workspaceHost"].sort(),

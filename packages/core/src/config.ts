@@ -85,7 +85,7 @@ export function resolveConfig(options: LakebaseOptions, checkForMany?: (reader: 
     fetch: options.fetch,
     clock: options.clock,
     fromOptions: { target: target.fromOptions, identity: identity.fromOptions },
-    variable: (name: string) => reader.environment[name]?.trim() || undefined,
+    variable: variablesOf(reader.environment),
     environment: () => reader.environment,
     ignoresPassword: identity.ignoresPassword,
   });

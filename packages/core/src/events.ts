@@ -43,6 +43,8 @@ export type LakebaseEvent =
       readonly attempt: number;
       readonly retryInMs: number;
     })
+  /** The host that the workspace had named is gone, and it names another one: logins go there. */
+  | (EventBase & { readonly type: "hostMoved"; readonly from: string; readonly to: string })
   /** An open connection was lost (suspension, restart, 24 h idle, 3 days, network). */
   | (EventBase & { readonly type: "connectionLost"; readonly code: string | undefined })
   /** Something works and should not stay as it is; told once a handle. */

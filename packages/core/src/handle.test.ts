@@ -26,6 +26,7 @@ beforeAll(() =>
   Promise.all([
     import("./identity/flows.ts"),
     import("./identity/access-token-flow.ts"),
+    import("./identity/personal-access-token-flow.ts"),
     import("./identity/client-credentials-flow.ts"),
   ]),
 );

@@ -392,14 +392,19 @@ export class Handle {
   }
 
   /**
-   * After a login that found nobody at its host: whether the workspace names another one by now. A host that was given is
-   * never replaced.
+   * After a login that found nobody at its host: the other one that the workspace names by now, if it does. A host that was
+   * given is never replaced.
    */
-  async hostMoved({ hostTold, settings }: LoginGrant, scope: ResolvedScope, error: unknown, signal: AbortSignal) {
-    if (!hostTold || !isHostGone(error, settings.hostAddress === undefined)) return false;
+  async movedTo({ hostTold, settings }: LoginGrant, scope: ResolvedScope, error: unknown, signal: AbortSignal) {
+    if (!hostTold || !isHostGone(error, settings.hostAddress === undefined)) return undefined;
     await this.#targets.renew();
-    const now = await this.#hostFor(scope, signal).catch(() => undefined);
-    return now !== undefined && now.host !== settings.host;
+    const host = await this.#hostFor(scope, signal).then(
+      (now) => now.host,
+      () => undefined,
+    );
+    if (host === undefined || host === settings.host) return undefined;
+    this.#parts.emit({ type: "hostMoved", from: settings.host, to: host });
+    return host;
   }
 
   loginRejected(grant: LoginGrant, error: unknown, replayed: boolean): boolean {

@@ -52,7 +52,7 @@ export function logIn<T>(
         return await dial(grant.settings, within, () => handle.loginAccepted(grant));
       } catch (error) {
         if (within.aborted) throw within.reason;
-        const moved = await handle.hostMoved(grant, scope, error, within);
+        const moved = await handle.movedTo(grant, scope, error, within);
         if (within.aborted) throw within.reason;
         switch (classifyLoginError(error)) {
           case "other":

@@ -104,13 +104,18 @@ export const poolScopeKeys: readonly string[] = scopeKeys;
 export const lakebaseOptionKeys: readonly string[] = [...scopeKeys, ...targetKeys, ...identityKeys, ...otherKeys];
 
 /** Options are checked at run time too: much of their use is JavaScript. */
-export function unknownOptionProblems(options: object, known: readonly string[], hints: Record<string, string> = {}) {
+export function unknownOptionProblems(
+  options: object,
+  known: readonly string[],
+  hints: Readonly<Record<string, string>> = {},
+  otherwise = "is not an option",
+) {
   if (Object(options) !== options || Array.isArray(options)) {
     return [{ option: "options", message: "must be an object" }];
   }
   return Object.keys(options)
     .filter((key) => !known.includes(key) && (options as Record<string, unknown>)[key] !== undefined)
-    .map((key) => ({ option: key, message: (Object.hasOwn(hints, key) && hints[key]) || "is not an option" }));
+    .map((key) => ({ option: key, message: (Object.hasOwn(hints, key) && hints[key]) || otherwise }));
 }
 
 /** Why an option that weakens TLS is refused. */

@@ -24,16 +24,50 @@ const renewalWaitMs = 5000;
 /** How long a search that has found nothing stands for the answer to the next one: it may be two hundred calls. */
 const emptySearchHoldMs = 60_000;
 
-/**
- * What the workspace has said about the target: asked once, and again when a host that it named is gone. The old answer
- * stays until there is a new one.
- */
+/** Something that the workspace said once. The old answer stays until there is a new one. */
+class Answer<Value> {
+  readonly #cache: TokenCache<Value>;
+  #value: Value | undefined;
+
+  constructor(cache: TokenCache<Value>) {
+    this.#cache = cache;
+  }
+
+  async get(wait: TokenWait): Promise<Value> {
+    this.#value ??= (await this.#cache.get(wait)).cached.value;
+    return this.#value;
+  }
+
+  /** Asks again, once; while what was known is being replaced there may be nothing. */
+  async renew(signal: AbortSignal, isComplete: (value: Value) => boolean): Promise<void> {
+    if (this.#value === undefined) return;
+    this.#cache.invalidate(() => true);
+    const { cached } = await this.#cache.get({ signal, background: true });
+    if (isComplete(cached.value)) this.#value = cached.value;
+    else this.#cache.invalidate(() => true);
+  }
+
+  /** What was said is wrong by now: the next one who needs it asks, and has to wait. */
+  forget(): void {
+    this.#value = undefined;
+    this.#cache.invalidate(() => true);
+  }
+
+  get lastErrorCode(): string | undefined {
+    return this.#cache.snapshot().lastErrorCode;
+  }
+
+  close(): void {
+    this.#cache.close();
+  }
+}
+
+/** What the workspace has said about the target: asked once, and again when a host that it named is gone. */
 export class TargetBook {
   readonly #parts: TargetBookParts;
-  readonly #found: TokenCache<FoundTarget>;
-  readonly #replica: TokenCache<string | undefined>;
-  #current: FoundTarget | undefined;
-  #renewal: Promise<void> | undefined;
+  readonly #found: Answer<FoundTarget>;
+  readonly #replica: Answer<string | undefined>;
+  #renewal: Promise<unknown> | undefined;
   #renewedAt = Number.NEGATIVE_INFINITY;
   /** The branch that a project meant when it was first asked: a handle does not change over to another one. */
   #branch: Target | undefined;
@@ -43,20 +77,20 @@ export class TargetBook {
   constructor(parts: TargetBookParts) {
     this.#parts = parts;
     const { clock, upstream, target } = parts;
-    const common = { clock, upstream, random: Math.random };
-    this.#found = new TokenCache({
-      ...common,
-      label: `look-up of ${targetLabel(target)}`,
-      mint: async (context) => forever(await this.#lookUp(context)),
-    });
-    this.#replica = new TokenCache({
-      ...common,
-      label: `read-only host of ${targetLabel(target)}`,
-      mint: async (context) => {
-        const { named } = await this.get(context);
-        return forever(await lookUpReplica(parts.call(context), named.name));
-      },
-    });
+    const answer = <Value>(what: string, ask: (context: MintContext) => Promise<Value>) =>
+      new Answer(
+        new TokenCache({
+          clock,
+          upstream,
+          random: Math.random,
+          label: `${what} of ${targetLabel(target)}`,
+          mint: async (context) => forever(await ask(context)),
+        }),
+      );
+    this.#found = answer("look-up", (context) => this.#lookUp(context));
+    this.#replica = answer("read-only host", async (context) =>
+      lookUpReplica(parts.call(context), (await this.get(context)).named.name),
+    );
   }
 
   /** What tokens are minted for; asks nobody where it is known. */
@@ -65,9 +99,8 @@ export class TargetBook {
     return isNamed(target) ? target : (await this.get(wait)).named;
   }
 
-  async get(wait: TokenWait): Promise<FoundTarget> {
-    this.#current ??= (await this.#found.get(wait)).cached.value;
-    return this.#current;
+  get(wait: TokenWait): Promise<FoundTarget> {
+    return this.#found.get(wait);
   }
 
   /**
@@ -80,12 +113,11 @@ export class TargetBook {
     const told = access === "read-only" ? found.readOnly : found.readWrite;
     if (told !== undefined) return told;
     if (access === "read-only" && found.named.kind === "endpoint") {
-      const replica = (await this.#replica.get(wait)).cached.value;
+      const replica = await this.#replica.get(wait);
       if (replica !== undefined) return replica;
-      this.#replica.invalidate(() => true);
     }
     // It may have one later: a young endpoint, or readable secondaries that are enabled now.
-    this.forget(found);
+    this.forget();
     const why = access === "read-only" ? ": there are neither readable secondaries nor a read-only endpoint" : " yet";
     throw new LakebaseError(
       "ERR_LAKEBASE_NOT_FOUND",
@@ -94,47 +126,39 @@ export class TargetBook {
     );
   }
 
-  /** Asks again where a host has gone to; waits for the answer a moment, and keeps the old one where there is none. */
+  /** Asks again where the hosts have gone to; waits for the answer a moment, and keeps the old one where there is none. */
   async renew(): Promise<void> {
     const { clock } = this.#parts;
     if (!this.#renewal && clock.monotonic() - this.#renewedAt < renewalHoldMs) return;
     this.#renewedAt = clock.monotonic();
-    this.#renewal ??= this.#ask(this.#current).finally(() => {
-      this.#renewal = undefined;
-    });
+    const expired = () => new LakebaseError("ERR_LAKEBASE_TIMEOUT", "the workspace is slow");
+    this.#renewal ??= withDeadline({ clock, timeoutMs: renewalWaitMs, expired }, (signal) =>
+      Promise.all([
+        this.#found.renew(signal, ({ readWrite, readOnly }) => (readWrite ?? readOnly) !== undefined),
+        this.#replica.renew(signal, (host) => host !== undefined),
+      ]),
+    )
+      // What was known may still be right.
+      .catch(() => {})
+      .finally(() => {
+        this.#renewal = undefined;
+      });
     await this.#renewal;
   }
 
-  /** What was found is not there any more, or incomplete: the next one who needs it asks. */
-  forget(found = this.#current): void {
-    if (this.#current === found) this.#current = undefined;
-    this.#found.invalidate((value) => value === found);
+  /** What was found is not there any more. */
+  forget(): void {
+    this.#found.forget();
+    this.#replica.forget();
   }
 
   get lastErrorCode(): string | undefined {
-    return this.#found.snapshot().lastErrorCode ?? this.#replica.snapshot().lastErrorCode;
+    return this.#found.lastErrorCode ?? this.#replica.lastErrorCode;
   }
 
   close(): void {
     this.#found.close();
     this.#replica.close();
-  }
-
-  async #ask(before: FoundTarget | undefined): Promise<void> {
-    this.#found.invalidate((value) => value === before);
-    this.#replica.invalidate(() => true);
-    const expired = () => new LakebaseError("ERR_LAKEBASE_TIMEOUT", "the workspace is slow");
-    const { clock } = this.#parts;
-    try {
-      const { cached } = await withDeadline({ clock, timeoutMs: renewalWaitMs, expired }, async (signal) =>
-        this.#found.get({ signal, background: true }),
-      );
-      // While one is being replaced there may be none.
-      if (cached.value.readWrite === undefined && before?.readWrite !== undefined) this.#found.invalidate(() => true);
-      else this.#current = cached.value;
-    } catch {
-      // What was known may still be right.
-    }
   }
 
   async #lookUp(context: MintContext): Promise<FoundTarget> {

@@ -517,6 +517,8 @@ describe("the bound", () => {
     expect(opened.map(({ ended }) => ended)).toEqual([1, 0]);
     await clock.advance(60 * second);
     expect(opened.map(({ ended }) => ended)).toEqual([1, 1]);
+    // What the workspace has said about tokens is the last to go.
+    await clock.advance(240 * second);
     expect(clock.pending()).toBe(0);
     expect(users.health()).toMatchObject({ users: 0, counts: { opened: 2, ended: 2 } });
   });

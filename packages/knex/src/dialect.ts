@@ -1,9 +1,14 @@
 import { setMaxListeners } from "node:events";
 import { LakebaseError } from "@x/lakebase-core";
-import { type LakebasePoolOptions, lakebasePoolConfig } from "@x/lakebase-core/pg";
+import {
+  type LakebasePoolOptions,
+  lakebaseOptionKeys,
+  lakebasePoolConfig,
+  poolOptionKeys,
+  refuseOptions,
+} from "@x/lakebase-core/pg";
 import knex, { type Knex } from "knex";
 import pg from "pg";
-import { refuseOurs } from "./own-options.ts";
 
 /** Knex's patience: for what it does in the wake of a login, and for others to give a connection back. */
 const patienceMs = 30_000;
@@ -11,6 +16,19 @@ const longestTimerMs = 2 ** 31 - 1;
 
 /** An hour ± 10 % for each connection; Knex adds up to the jitter. */
 const lifetime = { maxConnectionLifetimeMillis: 3_240_000, maxConnectionLifetimeJitterMillis: 720_000 };
+
+/** Lakebase ends any session after three days. */
+const longestLifeMs = 216_000_000;
+
+const setByUs = "is set by this library";
+/** What Knex would pass over in silence where it stands beside. */
+const misplaced = new Map([
+  ...["lakebase", ...lakebaseOptionKeys, ...poolOptionKeys].map(
+    (option) => [option, "belongs into lakebaseKnexConfig({ … })"] as const,
+  ),
+  ...["connectionPool", "dialect", "version"].map((option) => [option, setByUs] as const),
+]);
+misplaced.delete("log");
 
 /** Knex's dialect for Postgres, with clients that are bound to a handle. */
 export function lakebaseDialect(shared: LakebasePoolOptions): typeof Knex.Client {
@@ -64,4 +82,29 @@ export function lakebaseDialect(shared: LakebasePoolOptions): typeof Knex.Client
       return new this.driver.Client().database;
     }
   };
+}
+
+/** Looks at all that Knex is given, ours and what stands beside it. */
+function refuseOurs({ connection, pool, acquireConnectionTimeout, ...others }: Knex.Config, loginMs: number): void {
+  const isEmpty = typeof connection === "object" && Object.keys(connection ?? { null: true }).length === 0;
+  const given = Object.entries(others).filter(([, value]) => value !== undefined);
+  const {
+    createTimeoutMillis,
+    acquireTimeoutMillis,
+    maxConnectionLifetimeMillis: lifeMs = 0,
+  }: Knex.PoolConfig = Object(pool);
+  const tooShort = (waitMs: number | undefined) =>
+    waitMs !== undefined &&
+    !(waitMs > loginMs) &&
+    `must be more than \`connectTimeoutMs\` (${loginMs}), or nobody learns why a login failed`;
+  refuseOptions({
+    connection: !isEmpty && setByUs,
+    ...Object.fromEntries(given.map(([option]) => [option, misplaced.get(option)])),
+    pool: pool !== undefined && Object(pool) !== pool && "must be an object",
+    "pool.createTimeoutMillis": createTimeoutMillis !== undefined && `${setByUs}; give \`connectTimeoutMs\``,
+    acquireConnectionTimeout: tooShort(acquireConnectionTimeout),
+    "pool.acquireTimeoutMillis": tooShort(acquireTimeoutMillis),
+    "pool.maxConnectionLifetimeMillis":
+      !(lifeMs >= 0 && lifeMs <= longestLifeMs) && `must be from 0 to ${longestLifeMs}`,
+  });
 }

@@ -1,13 +1,20 @@
-import { type LakebaseClientOptions, shareHandle } from "@x/lakebase-core/pg";
+import { type LakebaseClientOptions, shareHandle, takeOut } from "@x/lakebase-core/pg";
 import type { Knex } from "knex";
 import { lakebaseDialect } from "./dialect.ts";
-import { hints } from "./own-options.ts";
 
 /** Options of {@link lakebaseKnexConfig}: ours, node-postgres' own of a client beside them, and Knex's `pool`. */
 export type LakebaseKnexOptions = LakebaseClientOptions & {
   /** Knex's own; defaults: `min` 0, `max` 10, idle for 30 s, a lifetime of 3600 s ± 10 %. */
   pool?: Omit<Knex.PoolConfig, "createTimeoutMillis"> | undefined;
 };
+
+const hints = {
+  max: "give `pool.max`",
+  min: "give `pool.min`",
+  idleTimeoutMillis: "give `pool.idleTimeoutMillis`",
+  maxLifetimeSeconds: "give `pool.maxConnectionLifetimeMillis`",
+};
+const otherwise = "is not an option; what is Knex's own stands beside, { ...lakebaseKnexConfig(…), … }";
 
 /**
  * A configuration for Knex whose logins carry fresh tokens. It is Knex's own kind, so what else Knex takes stands beside it:
@@ -33,9 +40,7 @@ export type LakebaseKnexOptions = LakebaseClientOptions & {
  * ```
  */
 export function lakebaseKnexConfig(options: LakebaseKnexOptions = {}): Knex.Config {
-  // What is no object at all, a URL say, has no `pool` to take out: core is to see it as it is.
-  const object = Object(options) as LakebaseKnexOptions;
-  const { pool, ...others } = object;
-  const shared = shareHandle(object === options ? others : options, "knex", "client", hints);
+  const [{ pool }, ours] = takeOut<Pick<LakebaseKnexOptions, "pool">, LakebaseClientOptions>(options, "pool");
+  const shared = shareHandle(ours, "knex", { kind: "client", hints, otherwise });
   return { client: lakebaseDialect(shared), connection: {}, ...(pool !== undefined && { pool }) };
 }

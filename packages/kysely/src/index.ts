@@ -1,5 +1,12 @@
-import { configError, type LakebaseOptions } from "@x/lakebase-core";
-import { type LakebasePool, type LakebasePoolOptions, lakebasePool, type PgPoolOptions } from "@x/lakebase-core/pg";
+import type { LakebaseOptions } from "@x/lakebase-core";
+import {
+  type LakebasePool,
+  type LakebasePoolOptions,
+  lakebasePool,
+  type PgPoolOptions,
+  refuseOptions,
+  takeOut,
+} from "@x/lakebase-core/pg";
 import { PostgresDialect, type PostgresDialectConfig, type PostgresPool } from "kysely";
 
 /** What Kysely's Postgres dialect takes beside a pool. The client for cancelling is the pool's own kind. */
@@ -34,23 +41,21 @@ export type LakebaseDialectOptions = KyselyOptions & ((LakebasePoolOptions & { p
  */
 export class LakebaseDialect extends PostgresDialect {
   constructor(options: LakebaseDialectOptions = {}) {
-    // What is no object at all, a URL say, has no options to take out: lakebasePool() is to see it as it is.
-    const object = Object(options) as LakebaseDialectOptions;
-    const { pool, cursor, onCreateConnection, onReserveConnection, ...others } = object;
-    super({
-      ...({ cursor, onCreateConnection, onReserveConnection } as KyselyOptions),
-      pool: pool === undefined ? lakebasePool(object === options ? others : options, "kysely") : lend(pool, others),
-    });
+    const [{ pool, ...own }, ours] = takeOut<
+      Partial<PostgresDialectConfig> & { pool?: LakebasePool },
+      LakebasePoolOptions
+    >(options, ...(["pool", "cursor", "onCreateConnection", "onReserveConnection"] as const));
+    super({ ...own, pool: pool === undefined ? lakebasePool(ours, "kysely") : lend(pool, ours) });
   }
 }
 
 /** The pool with an `end()` that leaves it to its owner. */
 function lend(pool: LakebasePool, others: object): PostgresPool {
-  const problems = Object.entries(others)
-    .filter(([, value]) => value !== undefined)
-    .map(([option]) => ({ option, message: "cannot stand beside `pool`" }));
-  if (!pool?.lakebase) problems.push({ option: "pool", message: "must be made by lakebasePool()" });
-  if (problems.length > 0) throw configError(problems);
+  const besides = Object.entries(others).filter(([, value]) => value !== undefined);
+  refuseOptions({
+    ...Object.fromEntries(besides.map(([option]) => [option, "cannot stand beside `pool`"])),
+    pool: !pool?.lakebase && "must be made by lakebasePool()",
+  });
   const { Client, options }: PostgresPool = pool;
   return { ...(Client && { Client }), options, connect: () => pool.connect(), end: async () => {} };
 }

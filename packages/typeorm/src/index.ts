@@ -1,11 +1,9 @@
 import type { PoolScope } from "@x/lakebase-core";
-import { LakebasePool, type LakebasePoolOptions, shareHandle } from "@x/lakebase-core/pg";
+import { LakebasePool, type LakebasePoolOptions, shareHandle, takeOut } from "@x/lakebase-core/pg";
 import pg from "pg";
-import { inOneError } from "./one-error.ts";
-import { poolOptions } from "./pool-options.ts";
-import { type LakebaseReplication, replicationProblems } from "./replication.ts";
+import { besideOurs, hints, type LakebaseReplication, otherwise, replicationVerdicts } from "./words.ts";
 
-export type { LakebaseReplication } from "./replication.ts";
+export type { LakebaseReplication } from "./words.ts";
 
 /** Options of {@link lakebaseDataSourceOptions}: those of `lakebasePool`, and what is read on the read-only host. */
 export type LakebaseTypeormOptions = LakebasePoolOptions &
@@ -33,17 +31,6 @@ export interface LakebaseDataSourceOptions {
   };
 }
 
-const beside = "is TypeORM's own: it stands beside, { ...lakebaseDataSourceOptions(…), … }";
-/** What to say about options of TypeORM that are given among ours. */
-const hints: Record<string, string> = {
-  url: "give `connectionString`",
-  username: "give `user`",
-  connectTimeoutMS: "give `connectTimeoutMs`",
-  ...Object.fromEntries(
-    ["entities", "extra", "logging", "migrations", "poolSize", "schema", "synchronize"].map((name) => [name, beside]),
-  ),
-};
-
 /**
  * Options for a TypeORM data source whose logins carry fresh tokens. TypeORM's own stand beside them as ever, among them
  * `poolSize`, `connectTimeoutMS` and, in `extra`, node-postgres' options of a pool. What this library sets (`url`, `host`,
@@ -69,10 +56,11 @@ const hints: Record<string, string> = {
  * ```
  */
 export function lakebaseDataSourceOptions(options: LakebaseTypeormOptions = {}): LakebaseDataSourceOptions {
-  const { replication, ...rest } = Object(options) as LakebaseTypeormOptions;
-  const problems = replicationProblems(replication, rest.access);
-  const all = replication === undefined ? options : rest;
-  const own = inOneError(problems, () => shareHandle(all, "typeorm", "pool", hints));
+  const [{ replication }, ours] = takeOut<{ replication?: LakebaseReplication }, LakebasePoolOptions>(
+    options as object,
+    "replication",
+  );
+  const own = shareHandle(ours, "typeorm", { hints, otherwise, verdicts: replicationVerdicts(replication, ours) });
   // TypeORM hands a pool nothing but credentials, so it is the identity of `ssl` that tells which pool it is.
   const [ssl, sslOfSlave] = [verified(), verified()];
   const scopes = new Map<unknown, PoolScope>([
@@ -83,8 +71,9 @@ export function lakebaseDataSourceOptions(options: LakebaseTypeormOptions = {}):
   const pools = new Set<WeakRef<LakebasePool>>();
   const driver: LakebaseDriver = {
     Pool: class extends LakebasePool {
-      constructor(given: object) {
-        super(poolOptions(own, scopes, given), "typeorm");
+      constructor(given: { ssl?: unknown }) {
+        const [beside, words] = besideOurs(given, own, scopes.has(given.ssl));
+        super({ ...own, ...beside, ...scopes.get(given.ssl) }, "typeorm", words);
         for (const pool of pools) if (pool.deref()?.ended ?? true) pools.delete(pool);
         pools.add(new WeakRef(this));
       }

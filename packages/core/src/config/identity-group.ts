@@ -2,7 +2,7 @@ import { identityKeys } from "../options.ts";
 import { createSecret, type Secret } from "../secret.ts";
 import { isWorkspaceAuth, type WorkspaceAuth } from "../workspace-auth.ts";
 import { type CertificateSource, readCertificateSource } from "./certificates.ts";
-import { type ConfigReader, clash, type Environment, type Found } from "./reader.ts";
+import { type ConfigReader, clash, type EnvironmentVariables, type Found, variablesOf } from "./reader.ts";
 import type { TargetGroup } from "./target-group.ts";
 
 /** Who logs in. */
@@ -10,14 +10,11 @@ export type Identity =
   | {
       readonly kind: "oauth";
       readonly auth: WorkspaceAuth | undefined;
-      /** Where the environment may be read for an identity; one is made of it when first used. */
+      /** As it was when the handle was made, where it may be read for an identity; one is made of it when first used. */
       readonly environment: EnvironmentVariables | undefined;
       readonly user: string | undefined;
     }
   | { readonly kind: "native"; readonly user: string; readonly password: Password };
-
-/** The environment as it was when the handle was made. A function, so that no look at a handle shows what it holds. */
-export type EnvironmentVariables = (name: string) => string | undefined;
 
 type Password = Secret | (() => string | Promise<string>);
 
@@ -84,7 +81,7 @@ export function readIdentity(reader: ConfigReader, target: TargetGroup, ofMany: 
     workspaceCa: readCertificateSource(workspaceCa, reader),
   };
   if (password === undefined) {
-    const environment = nobody ? undefined : snapshot(reader.environment);
+    const environment = nobody ? undefined : variablesOf({ ...reader.environment });
     return { ...common, identity: { kind: "oauth", auth: options.auth, environment, user: user?.value } };
   }
   if (options.auth !== undefined) reader.problem("auth", "is given beside the password of a native role; remove one");
@@ -108,11 +105,6 @@ function readPassword(reader: ConfigReader, target: TargetGroup, fallback: strin
   const problem = passwordProblem(found.value);
   if (problem) reader.wrong(found, problem);
   return createSecret(found.value);
-}
-
-function snapshot(environment: Environment): EnvironmentVariables {
-  const variables = { ...environment };
-  return (name) => variables[name]?.trim() || undefined;
 }
 
 /** `https://host[:port]`, or `undefined`; it often comes without a scheme, or with the path of a browser's address bar. */

@@ -4,6 +4,13 @@ import type { LakebaseOptions } from "../options.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** What is set in an environment, trimmed. A function, so that no look at a handle shows what it holds. */
+export type EnvironmentVariables = (name: string) => string | undefined;
+
+export function variablesOf(environment: Environment): EnvironmentVariables {
+  return (name) => environment[name]?.trim() || undefined;
+}
+
 /** A value and where it came from, so that every message can name the place to mend. */
 export interface Found {
   readonly value: string;
@@ -85,7 +92,7 @@ export class ConfigReader {
 
   /** A variable that is set, trimmed. */
   variable(name: string, option: string): Found | undefined {
-    const value = this.environment[name]?.trim();
+    const value = variablesOf(this.environment)(name);
     return value ? { value, option, variable: name } : undefined;
   }
 }

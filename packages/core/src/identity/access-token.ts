@@ -26,5 +26,5 @@ export type AccessTokenProvider = () => string | Secret | Promise<string | Secre
  */
 export function accessToken(provider: AccessTokenProvider): WorkspaceAuth {
   requireFunction(provider, "auth: accessToken");
-  return lazyAuth("access-token", provider);
+  return lazyAuth("accessToken", provider);
 }

@@ -1,4 +1,4 @@
-import type { EnvironmentVariables } from "../config/identity-group.ts";
+import type { EnvironmentVariables } from "../config/reader.ts";
 import type { WorkspaceAuth, WorkspaceAuthSurroundings } from "../workspace-auth.ts";
 import { type AzureOptions, azureClientSecret, azureManagedIdentity } from "./azure.ts";
 import { azureCli } from "./azure-cli.ts";
@@ -110,7 +110,7 @@ export const authMethods: readonly AuthMethod[] = [
       const answer = await askDatabricksCli(cliSettings(place), { ...surroundings, forced: false });
       return "absent" in answer ? answer.absent : undefined;
     },
-    create: (place) => lazyAuth("databricks-cli", cliSettings(place)),
+    create: (place) => lazyAuth("databricksCli", cliSettings(place)),
   },
   {
     type: "github-oidc",

@@ -29,5 +29,5 @@ export interface AzureCliOptions extends AzureOptions {
  * ```
  */
 export function azureCli(options: AzureCliOptions = {}): WorkspaceAuth {
-  return lazyAuth("azure-cli", options);
+  return lazyAuth("azureCli", options);
 }

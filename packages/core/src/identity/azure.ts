@@ -55,7 +55,7 @@ export interface AzureManagedIdentityOptions extends AzureOptions {
  */
 export function azureClientSecret(options: AzureClientSecretOptions): WorkspaceAuth {
   const clientSecret = requireSecret(options?.clientSecret, "auth: azureClientSecret.clientSecret");
-  return lazyClient("azure-client-secret", "azureClientSecret", {
+  return lazyClient("azureClientSecret", {
     ...options,
     clientId: options.clientId,
     clientSecret,
@@ -79,5 +79,5 @@ export function azureClientSecret(options: AzureClientSecretOptions): WorkspaceA
  * ```
  */
 export function azureManagedIdentity(options: AzureManagedIdentityOptions = {}): WorkspaceAuth {
-  return lazyClient("azure-managed-identity", "azureManagedIdentity", options);
+  return lazyClient("azureManagedIdentity", options);
 }

@@ -31,7 +31,7 @@ export interface ClientCredentialsOptions extends OAuthDiscoveryOptions {
  */
 export function clientCredentials(options: ClientCredentialsOptions): WorkspaceAuth {
   const clientSecret = requireSecret(options?.clientSecret, "auth: clientCredentials.clientSecret");
-  return lazyClient("client-credentials", "clientCredentials", {
+  return lazyClient("clientCredentials", {
     ...options,
     clientId: options.clientId,
     clientSecret,

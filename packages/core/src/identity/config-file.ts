@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { EnvironmentVariables } from "../config/identity-group.ts";
+import type { EnvironmentVariables } from "../config/reader.ts";
 import { configError } from "../errors.ts";
 
 /** A profile's fields, by the names that they have in the file. */

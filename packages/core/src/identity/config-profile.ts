@@ -26,5 +26,5 @@ export interface ConfigProfileOptions {
  * ```
  */
 export function configProfile(name?: string, options: ConfigProfileOptions = {}): WorkspaceAuth {
-  return lazyAuth("config-profile", { ...options, name });
+  return lazyAuth("configProfile", { ...options, name });
 }

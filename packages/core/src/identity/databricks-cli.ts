@@ -29,5 +29,5 @@ export interface DatabricksCliOptions {
  * ```
  */
 export function databricksCli(options: DatabricksCliOptions = {}): WorkspaceAuth {
-  return lazyAuth("databricks-cli", options);
+  return lazyAuth("databricksCli", options);
 }

@@ -1,4 +1,5 @@
-import { type EnvironmentVariables, workspaceOrigin } from "../config/identity-group.ts";
+import { workspaceOrigin } from "../config/identity-group.ts";
+import type { EnvironmentVariables } from "../config/reader.ts";
 import { isLakebaseError } from "../error-chain.ts";
 import type { ConfigProblem } from "../errors.ts";
 import type { WorkspaceAuth, WorkspaceAuthSurroundings } from "../workspace-auth.ts";

@@ -1,29 +1,33 @@
 import type { AuthFlow } from "./lazy-auth.ts";
 
-/** What each identity does once it is used, by its kind. Each is a file of its own, loaded when it is that one's turn. */
+/** What an identity does once it is used, by the function that makes it. Each is a file of its own, loaded in its turn. */
 const flows = {
-  "access-token": () => import("./access-token-flow.ts"),
-  "azure-cli": () => import("./azure-cli-flow.ts"),
-  "azure-client-secret": () => import("./azure-client-secret-flow.ts"),
-  "azure-managed-identity": () => import("./azure-managed-identity-flow.ts"),
-  "client-credentials": () => import("./client-credentials-flow.ts"),
-  "config-profile": () => import("./config-profile-flow.ts"),
-  "databricks-cli": () => import("./databricks-cli-flow.ts"),
-  "environment-oidc": () => import("./environment-oidc-flow.ts"),
-  "file-oidc": () => import("./file-oidc-flow.ts"),
-  "github-oidc": () => import("./github-oidc-flow.ts"),
-  "token-exchange": () => import("./token-exchange-flow.ts"),
-  "user-session": () => import("./user-session-flow.ts"),
-  "workspace-client": () => import("./workspace-client-flow.ts"),
+  accessToken: () => import("./access-token-flow.ts"),
+  azureCli: () => import("./azure-cli-flow.ts"),
+  azureClientSecret: () => import("./azure-client-secret-flow.ts"),
+  azureManagedIdentity: () => import("./azure-managed-identity-flow.ts"),
+  clientCredentials: () => import("./client-credentials-flow.ts"),
+  configProfile: () => import("./config-profile-flow.ts"),
+  databricksCli: () => import("./databricks-cli-flow.ts"),
+  environmentOidc: () => import("./environment-oidc-flow.ts"),
+  fileOidc: () => import("./file-oidc-flow.ts"),
+  githubOidc: () => import("./github-oidc-flow.ts"),
+  personalAccessToken: () => import("./personal-access-token-flow.ts"),
+  tokenExchange: () => import("./token-exchange-flow.ts"),
+  userSession: () => import("./user-session-flow.ts"),
+  workspaceClient: () => import("./workspace-client-flow.ts"),
 };
 
-export type AuthKind = keyof typeof flows;
-type Room<Kind extends AuthKind> = Awaited<ReturnType<(typeof flows)[Kind]>>;
-export type FlowOptions<Kind extends AuthKind> = Parameters<Room<Kind>["createFlow"]>[0];
-export type FlowOf<Kind extends AuthKind> = ReturnType<Room<Kind>["createFlow"]>;
+export type AuthFactory = keyof typeof flows;
+type Room<Name extends AuthFactory> = Awaited<ReturnType<(typeof flows)[Name]>>;
+export type FlowOptions<Name extends AuthFactory> = Parameters<Room<Name>["createFlow"]>[0];
+export type FlowOf<Name extends AuthFactory> = ReturnType<Room<Name>["createFlow"]>;
 
 /** Loads and makes the working half of an identity. */
-export async function createFlow<Kind extends AuthKind>(kind: Kind, options: FlowOptions<Kind>): Promise<FlowOf<Kind>> {
-  const room = (await flows[kind]()) as unknown as { createFlow(options: FlowOptions<Kind>): AuthFlow };
-  return room.createFlow(options) as FlowOf<Kind>;
+export async function createFlow<Name extends AuthFactory>(
+  name: Name,
+  options: FlowOptions<Name>,
+): Promise<FlowOf<Name>> {
+  const room = (await flows[name]()) as unknown as { createFlow(options: FlowOptions<Name>): AuthFlow };
+  return room.createFlow(options) as FlowOf<Name>;
 }

@@ -1,5 +1,5 @@
 import type { WorkspaceAuth, WorkspaceAuthSurroundings } from "../workspace-auth.ts";
-import type { AuthKind, FlowOf, FlowOptions } from "./flows.ts";
+import type { AuthFactory, FlowOf, FlowOptions } from "./flows.ts";
 import { requireSecret } from "./required.ts";
 import type { Selection } from "./selection.ts";
 
@@ -10,42 +10,45 @@ export interface AuthFlow extends Pick<WorkspaceAuth, "getToken" | "workspaceHos
 }
 
 /** An identity with its working half within reach. */
-export interface LazyAuth<Kind extends AuthKind = AuthKind> extends WorkspaceAuth {
-  flow(): Promise<FlowOf<Kind>>;
+export interface LazyAuth<Name extends AuthFactory = AuthFactory> extends WorkspaceAuth {
+  flow(): Promise<FlowOf<Name>>;
 }
 
 /**
  * An identity whose working half is loaded by its first use, so that importing the package costs nothing for those that
  * are not used.
+ *
+ * @param factory The function that makes it; its kind is the same with hyphens.
  */
-export function lazyAuth<Kind extends AuthKind>(kind: Kind, options: FlowOptions<Kind>, user?: string): LazyAuth<Kind> {
-  let loading: Promise<FlowOf<Kind>> | undefined;
+export function lazyAuth<Name extends AuthFactory>(
+  factory: Name,
+  options: FlowOptions<Name>,
+  user?: string,
+): LazyAuth<Name> {
+  let loading: Promise<FlowOf<Name>> | undefined;
   const flow = () => {
-    loading ??= import("./flows.ts").then((module) => module.createFlow(kind, options));
+    loading ??= import("./flows.ts").then((module) => module.createFlow(factory, options));
     return loading;
   };
-  const loaded: () => Promise<AuthFlow> = flow;
   return {
-    kind,
+    kind: factory.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
     user,
     flow,
-    workspaceHost: async (surroundings) => (await loaded()).workspaceHost?.(surroundings),
-    getToken: async (context) => (await loaded()).getToken(context),
+    workspaceHost: async (surroundings) => ((await flow()) as AuthFlow).workspaceHost?.(surroundings),
+    getToken: async (context) => ((await flow()) as AuthFlow).getToken(context),
   };
 }
 
 /**
  * {@link lazyAuth} for an identity that may be told which client it is, and is then that client's Postgres user.
  *
- * @param factory The name of the function that makes it.
  * @throws LakebaseError `ERR_LAKEBASE_CONFIG` when the client is given and not set: that must not make somebody else of it.
  */
-export function lazyClient<Kind extends AuthKind>(
-  kind: Kind,
-  factory: string,
-  options: FlowOptions<Kind> & { readonly clientId?: string | undefined },
-): LazyAuth<Kind> {
-  if (!("clientId" in options)) return lazyAuth(kind, options);
+export function lazyClient<Name extends AuthFactory>(
+  factory: Name,
+  options: FlowOptions<Name> & { readonly clientId?: string | undefined },
+): LazyAuth<Name> {
+  if (!("clientId" in options)) return lazyAuth(factory, options);
   const clientId = requireSecret(options.clientId, `auth: ${factory}.clientId`).reveal();
-  return lazyAuth(kind, { ...options, clientId }, clientId);
+  return lazyAuth(factory, { ...options, clientId }, clientId);
 }

@@ -44,7 +44,7 @@ export interface FileOidcOptions extends FederationOptions {
  * ```
  */
 export function githubOidc(options: GithubOidcOptions = {}): WorkspaceAuth {
-  return lazyClient("github-oidc", "githubOidc", options);
+  return lazyClient("githubOidc", options);
 }
 
 /**
@@ -65,7 +65,7 @@ export function githubOidc(options: GithubOidcOptions = {}): WorkspaceAuth {
  * ```
  */
 export function environmentOidc(options: EnvironmentOidcOptions = {}): WorkspaceAuth {
-  return lazyClient("environment-oidc", "environmentOidc", options);
+  return lazyClient("environmentOidc", options);
 }
 
 /**
@@ -88,5 +88,5 @@ export function environmentOidc(options: EnvironmentOidcOptions = {}): Workspace
  */
 export function fileOidc(options: FileOidcOptions): WorkspaceAuth {
   requireSecret(options?.path, "auth: fileOidc.path");
-  return lazyClient("file-oidc", "fileOidc", options);
+  return lazyClient("fileOidc", options);
 }

@@ -1,5 +1,6 @@
 import type { Secret } from "../secret.ts";
 import type { WorkspaceAuth } from "../workspace-auth.ts";
+import { lazyAuth } from "./lazy-auth.ts";
 import { requireSecret } from "./required.ts";
 
 /**
@@ -20,9 +21,5 @@ import { requireSecret } from "./required.ts";
  * ```
  */
 export function personalAccessToken(token: string | Secret): WorkspaceAuth {
-  const secret = requireSecret(token, "auth: personalAccessToken");
-  return {
-    kind: "personal-access-token",
-    getToken: async () => ({ token: secret, lifetimeMs: Number.POSITIVE_INFINITY }),
-  };
+  return lazyAuth("personalAccessToken", requireSecret(token, "auth: personalAccessToken"));
 }

@@ -13,7 +13,7 @@ export function requireSecret(value: unknown, option: string): Secret {
   throw configError([
     {
       option,
-      message: `is ${value === undefined ? "undefined" : "empty or not a string"}; where does it come from, and is that set? It is never replaced by the environment`,
+      message: `is ${value === undefined ? "undefined" : "empty or not a string"}; is it set where it comes from? The environment never replaces it`,
     },
   ]);
 }

@@ -39,5 +39,5 @@ export interface TokenExchangeOptions extends FederationOptions {
  */
 export function tokenExchange(options: TokenExchangeOptions): WorkspaceAuth {
   requireFunction(options?.subjectToken, "auth: tokenExchange.subjectToken");
-  return lazyClient("token-exchange", "tokenExchange", options);
+  return lazyClient("tokenExchange", options);
 }

@@ -267,6 +267,8 @@ export function createFlow(options: UserSessionOptions): UserSessionCalls & Auth
 
   return {
     ...calls,
+    workspaceHost: () => workspaceHost,
+
     async getToken({ forced }) {
       const refused = forced ? (handedOut ?? (await entry.read())?.accessToken.reveal()) : undefined;
       const session = await currentOrOld(refused, handedOut);

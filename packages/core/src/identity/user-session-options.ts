@@ -1,5 +1,6 @@
 import { type PartnerApplicationName, parseApplicationName } from "../application-name.ts";
 import { type Clock, completeClock, type FullClock } from "../clock.ts";
+import { notWorkspace, workspaceOrigin } from "../config/identity-group.ts";
 import { configError } from "../errors.ts";
 import { unknownOptionProblems } from "../options.ts";
 import { createSecret, isSecret, type Secret } from "../secret.ts";
@@ -69,7 +70,7 @@ const optionKeys: readonly string[] = [
 ] satisfies (keyof UserSessionOptions)[];
 
 /**
- * Checks what can wait until the session is used; the rest was checked when it was made.
+ * Checks what a session cannot be used without; that its secrets are there was checked when it was made.
  *
  * @throws LakebaseError `ERR_LAKEBASE_CONFIG` with every problem.
  */
@@ -95,12 +96,17 @@ export function readUserSessionOptions(options: UserSessionOptions): UserSession
     "workspaceCa",
     "must be PEM text (-----BEGIN CERTIFICATE-----), not a path",
   );
+  const workspaceHost = workspaceOrigin(String(options.workspaceHost ?? ""));
+  const { store } = options;
+  const calls: Partial<TokenStore> = Object(store);
+  check(workspaceHost, "workspaceHost", notWorkspace);
+  check(calls.get && calls.set && calls.delete, "store", "must have get, set and delete");
   const name = applicationName === undefined ? { value: undefined } : parseApplicationName(applicationName);
   if ("problem" in name) problems.push({ option: "applicationName", message: name.problem });
-  if (problems.length > 0 || "problem" in name) {
+  if (problems.length > 0 || "problem" in name || !workspaceHost) {
     throw configError(problems.map(({ option, message }) => ({ option: `auth: userSession.${option}`, message })));
   }
-  const { workspaceHost, clientId, clientSecret, store, key, workspaceId, clock } = options;
+  const { clientId, clientSecret, key, workspaceId, clock } = options;
   return {
     ...{ workspaceHost, clientId: clientId.trim(), redirectUri, scopes, store, key, workspaceId, fetch },
     clientSecret:

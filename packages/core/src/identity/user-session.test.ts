@@ -654,13 +654,9 @@ describe("options", () => {
 
   test.each<[string, object, RegExp]>([
     ["nothing at all", {}, /clientId`: is undefined/],
-    ["no workspace", { ...good, workspaceHost: undefined }, /workspaceHost/],
-    ["a workspace without TLS", { ...good, workspaceHost: "http://acme.example" }, /workspaceHost`, https/],
     ["no client", { ...good, clientId: undefined }, /userSession.clientId`: is undefined/],
     ["a secret that is undefined", { ...good, clientSecret: undefined }, /userSession.clientSecret`: is undefined/],
     ["an empty secret", { ...good, clientSecret: " " }, /clientSecret`: is empty/],
-    ["half a store", { ...good, store: { get() {} } }, /store` with get, set and delete/],
-    ["no store", { ...good, store: undefined }, /store` with get, set and delete/],
     ["no key", { ...good, key: "" }, /key`: is empty/],
   ])("with %s are refused at once", (_name, options, message) => {
     expect(() => userSession(options as UserSessionOptions)).toThrow(
@@ -669,6 +665,10 @@ describe("options", () => {
   });
 
   test.each<[string, object, RegExp]>([
+    ["no workspace", { workspaceHost: undefined }, /workspaceHost`: must be https/],
+    ["a workspace without TLS", { workspaceHost: "http://acme.example" }, /workspaceHost`: must be https/],
+    ["half a store", { store: { get() {} } }, /store`: must have get, set and delete/],
+    ["no store", { store: undefined }, /store`: must have get, set and delete/],
     ["a redirect without TLS", { redirectUri: "http://shop.example/" }, /redirectUri`: must be https/],
     ["a redirect with a fragment", { redirectUri: "https://shop.example/#x" }, /redirectUri/],
     ["no scopes", { scopes: [] }, /scopes/],

@@ -1,5 +1,3 @@
-import { workspaceOrigin } from "../config/identity-group.ts";
-import { configError } from "../errors.ts";
 import type { WorkspaceAuth } from "../workspace-auth.ts";
 import { lazyAuth } from "./lazy-auth.ts";
 import { requireSecret } from "./required.ts";
@@ -14,7 +12,8 @@ export interface UserSession extends WorkspaceAuth, UserSessionCalls {}
  * use and kept in your own store. Touches no network until it is used, and costs next to nothing: make one for each request,
  * or keep one.
  *
- * @throws LakebaseError `ERR_LAKEBASE_CONFIG` when options are missing or malformed.
+ * @throws LakebaseError `ERR_LAKEBASE_CONFIG` when id, secret or key is missing; by its first use, when another option is
+ * missing or malformed.
  * @example
  * ```ts
  * import { createLakebase, type TokenStore, userSession } from "@x/lakebase-core";
@@ -37,23 +36,12 @@ export function userSession(options: UserSessionOptions): UserSession {
     // Left out, there is none; but what is given and undefined was meant to be one.
     if (name !== "clientSecret" || name in options) requireSecret(options?.[name], `auth: userSession.${name}`);
   }
-  const workspaceHost = workspaceOrigin(String(options.workspaceHost ?? ""));
-  const { store } = options;
-  if (!workspaceHost || !store?.get || !store.set || !store.delete) {
-    throw configError([
-      {
-        option: "auth: userSession",
-        message: "needs `workspaceHost`, https://<workspace>, and a `store` with get, set and delete",
-      },
-    ]);
-  }
-  const session = lazyAuth("user-session", { ...options, workspaceHost });
+  const session = lazyAuth("userSession", options);
   const call = <Name extends keyof UserSessionCalls>(name: Name) =>
     (async (...args: unknown[]) =>
       ((await session.flow())[name] as (...args: unknown[]) => unknown)(...args)) as unknown as UserSessionCalls[Name];
   return {
     ...session,
-    workspaceHost: () => workspaceHost,
     createAuthorizationUrl: call("createAuthorizationUrl"),
     exchangeAuthorizationCode: call("exchangeAuthorizationCode"),
     signInOnLoopback: call("signInOnLoopback"),

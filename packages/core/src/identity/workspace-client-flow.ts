@@ -1,4 +1,4 @@
-import { LakebaseError } from "../errors.ts";
+import { configError, LakebaseError } from "../errors.ts";
 import { createSecret } from "../secret.ts";
 import type { AuthFlow } from "./lazy-auth.ts";
 import { isTokenText } from "./token-answer.ts";
@@ -9,7 +9,12 @@ const ofIdentity = /^x-databricks-azure-/i;
 
 /** The identity of the official SDK's client. */
 export function createFlow(client: SdkWorkspaceClient): AuthFlow {
-  const { config } = client;
+  const config: Partial<SdkWorkspaceClient["config"]> | undefined = client?.config;
+  if (!isConfig(config)) {
+    throw configError([
+      { option: "auth: workspaceClient", message: "must be a WorkspaceClient of @databricks/sdk-experimental" },
+    ]);
+  }
   return {
     async workspaceHost({ warn }) {
       if (!verifiesTls(client)) {
@@ -30,6 +35,10 @@ export function createFlow(client: SdkWorkspaceClient): AuthFlow {
       };
     },
   };
+}
+
+function isConfig(config: Partial<SdkWorkspaceClient["config"]> | undefined): config is SdkWorkspaceClient["config"] {
+  return typeof config?.authenticate === "function" && typeof config.getHost === "function";
 }
 
 /** The SDK's errors hold its whole config, secrets included: they are neither quoted nor handed on. */

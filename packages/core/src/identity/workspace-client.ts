@@ -1,4 +1,3 @@
-import { configError } from "../errors.ts";
 import type { WorkspaceAuth } from "../workspace-auth.ts";
 import { lazyAuth } from "./lazy-auth.ts";
 
@@ -30,11 +29,5 @@ export interface SdkWorkspaceClient {
  * ```
  */
 export function workspaceClient(client: SdkWorkspaceClient): WorkspaceAuth {
-  const config = client?.config;
-  if (typeof config?.authenticate !== "function" || typeof config.getHost !== "function") {
-    throw configError([
-      { option: "auth: workspaceClient", message: "must be a WorkspaceClient of @databricks/sdk-experimental" },
-    ]);
-  }
-  return lazyAuth("workspace-client", client);
+  return lazyAuth("workspaceClient", client);
 }

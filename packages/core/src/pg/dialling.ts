@@ -1,6 +1,7 @@
 import { Socket } from "node:net";
 import pg from "pg";
 import type { ConnectionSettings } from "../handle.ts";
+import type { PgClientOptions } from "./driver-options.ts";
 
 export { refuseForeignOptions } from "./foreign-options.ts";
 export { followSession } from "./session.ts";
@@ -35,8 +36,8 @@ type Listener = readonly [name: string | symbol, listener: (...args: unknown[]) 
 /** What a client has for its dials. */
 export interface DiallingClient {
   readonly inside: ClientInside;
-  /** node-postgres' connection options that a new connection needs again. */
-  readonly connectionConfig: object;
+  /** node-postgres' own options, of which a new connection needs some again. */
+  readonly driver: PgClientOptions;
   /** Listeners that somebody put on the connection before connecting, such as Sequelize's. */
   foreignListeners?: readonly Listener[];
   /** node-postgres' own `connect`. */
@@ -90,7 +91,7 @@ export function dial(
 /** Sets back what a dial before this one has left, and puts the settings where node-postgres reads them. */
 function prepare(client: DiallingClient, settings: ConnectionSettings, socket: Socket): ConnectionInside {
   const { host, port, user, database, applicationName, ssl } = settings;
-  const { inside } = client;
+  const { inside, driver } = client;
   client.foreignListeners ??= listenersOf(inside.connection);
   inside._connecting = false;
   inside._connectionError = false;
@@ -99,10 +100,18 @@ function prepare(client: DiallingClient, settings: ConnectionSettings, socket: S
   Object.assign(inside, { host, port, user, database, ssl, password });
   Object.assign(inside.connectionParameters, { host, port, user, database, ssl, application_name: applicationName });
   inside.connectionParameters.password = password;
+  inside.connectionParameters.options = driver.options ?? settings.options;
   const Connection = pg.Connection as unknown as ConnectionConstructor;
   discard(inside.connection);
   const { sslNegotiation } = inside;
-  const connection = new Connection({ ...client.connectionConfig, ssl, sslNegotiation, stream: socket });
+  const connection = new Connection({
+    keepAlive: driver.keepAlive ?? true,
+    keepAliveInitialDelayMillis: driver.keepAliveInitialDelayMillis ?? 0,
+    encoding: driver.client_encoding ?? "utf8",
+    ssl,
+    sslNegotiation,
+    stream: socket,
+  });
   for (const [name, listener] of client.foreignListeners) connection.on(name, listener);
   inside.connection = connection;
   return connection;

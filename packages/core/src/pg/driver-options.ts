@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { type DriverWords, give, type HandleOptions, splitOptions } from "../driver-options.ts";
+import { type AdapterWords, type DriverWords, give, type HandleOptions, splitOptions } from "../driver-options.ts";
 
 /** node-postgres' own options of a client that stand beside ours. */
 const clientOptionKeys = [
@@ -45,15 +45,13 @@ const words: Omit<DriverWords, "keys"> = {
   },
 };
 
-/**
- * @param hints What to say about options that are none here, beyond that.
- * @throws LakebaseError `ERR_LAKEBASE_CONFIG` for an option that is unknown, ours to set, or the handle's.
- */
+/** @throws LakebaseError `ERR_LAKEBASE_CONFIG` when the options are none at all. */
 export function splitPgOptions(
   options: HandleOptions & PgPoolOptions,
   kind: "pool" | "client",
-  hints: DriverWords["hints"] = {},
+  adapter: AdapterWords = {},
 ) {
   const keys = kind === "pool" ? poolOptionKeys : clientOptionKeys;
-  return splitOptions<PgPoolOptions>(options, { ...words, keys, hints: { ...words.hints, ...hints } });
+  const hints = { ...words.hints, ...adapter.hints };
+  return splitOptions<PgPoolOptions>(options, { ...words, ...adapter, keys, hints });
 }

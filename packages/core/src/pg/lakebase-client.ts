@@ -72,19 +72,7 @@ export class LakebaseClient extends pg.Client {
     });
     this.#binding = binding;
     this.#given = given ? driver : {};
-    const inside = inner(this);
-    inside.password = null;
-    inside.connectionParameters.password = null;
-    inside.connectionParameters.options = driver.options ?? handle.config.startupOptions;
-    this.#dialling = {
-      inside,
-      connectionConfig: {
-        keepAlive: driver.keepAlive ?? true,
-        keepAliveInitialDelayMillis: driver.keepAliveInitialDelayMillis ?? 0,
-        encoding: driver.client_encoding ?? "utf8",
-      },
-      connect: (callback) => super.connect(callback),
-    };
+    this.#dialling = { inside: inner(this), driver, connect: (callback) => super.connect(callback) };
   }
 
   override connect(): Connect["answer"];

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { type AdapterWords, refuseOptions, takeOut } from "../driver-options.ts";
+import type { LakebaseError } from "../errors.ts";
 import { createLakebase } from "../lakebase.ts";
 import { LakebasePool, shareHandle } from "./lakebase-pool.ts";
 
@@ -9,6 +11,51 @@ test.each([null, "postgresql://someone@db.example.com/app", 5, []])("refuses %j 
       problems: [expect.objectContaining({ option: "options" })],
     }),
   );
+});
+
+test("tells what is wrong for the driver and what is wrong for the handle in one error, in the host's names", () => {
+  const bad = { colour: "blue", max: 0, port: 0, database: "\0" } as object;
+  const told = (options: object, words?: AdapterWords) => {
+    try {
+      new LakebasePool(options, "my-orm", words);
+    } catch (error) {
+      return (error as LakebaseError).problems?.map(({ option }) => option).sort();
+    }
+    return undefined;
+  };
+  expect(told({ env: {}, ...bad })).toEqual(["colour", "database", "max", "port"]);
+  expect(told({ lakebase: createLakebase({ env: {} }), ...bad })).toEqual(["colour", "database", "max", "port"]);
+  const name = (option: string) => (option === "max" ? "poolSize" : `extra.${option}`);
+  expect(told({ env: {}, port: 0, max: 0 }, { name })).toEqual(["extra.port", "poolSize"]);
+  expect(told({ env: {}, port: 0 }, { name })).toEqual(["extra.port"]);
+});
+
+test("keeps the code of a host that must not receive a token", () => {
+  const make = (more: object) => () => new LakebasePool({ env: {}, host: "db.example.com", ...more });
+  expect(make({})).toThrow(expect.objectContaining({ code: "ERR_LAKEBASE_HOST_REFUSED" }));
+  expect(make({ max: 0 })).toThrow(expect.objectContaining({ code: "ERR_LAKEBASE_CONFIG" }));
+});
+
+test("takes a host's own options out, and leaves what is no object to be refused", () => {
+  const options: { pool?: number; max: number } = { pool: 1, max: 2 };
+  expect(takeOut<{ pool?: number }, { max: number }>(options, "pool")).toEqual([{ pool: 1 }, { max: 2 }]);
+  expect(options).toEqual({ pool: 1, max: 2 });
+  for (const none of [null, 5, "postgresql://u:p@db.example.com/x", ["pool"]]) {
+    expect(takeOut<{ pool?: number }, object>(none as never, "pool")).toEqual([{}, none]);
+  }
+});
+
+test("refuses later what an adapter has something against, and nothing else", () => {
+  expect(() => refuseOptions({ a: "is bad", b: false, c: undefined, d: "is worse" })).toThrow(
+    expect.objectContaining({
+      code: "ERR_LAKEBASE_CONFIG",
+      problems: [
+        { option: "a", message: "is bad" },
+        { option: "d", message: "is worse" },
+      ],
+    }),
+  );
+  refuseOptions({ a: false });
 });
 
 describe("shareHandle", () => {

@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import pg from "pg";
-import { bindOptions, type HandleOptions, type OnLakebase, spread } from "../driver-options.ts";
+import { type AdapterWords, bindOptions, type HandleOptions, type OnLakebase, spread } from "../driver-options.ts";
 import { LakebaseError } from "../errors.ts";
 import type { Lakebase } from "../lakebase.ts";
 import { type PgPoolOptions, splitPgOptions } from "./driver-options.ts";
@@ -40,13 +40,14 @@ export class LakebasePool extends pg.Pool {
 
   /**
    * @param adapter Name for the default application name, `x-lakebase-<adapter>/<version>`; for authors of adapters.
+   * @param words What the adapter has to say about options; for them too.
    * @throws LakebaseError `ERR_LAKEBASE_CONFIG` that lists every problem of the options.
    */
-  constructor(options: LakebasePoolOptions = {}, adapter = "pg") {
+  constructor(options: LakebasePoolOptions = {}, adapter = "pg", words?: AdapterWords) {
     const shutDown = new AbortController();
     // Every connection that logs in listens to it, and a pool may have hundreds.
     setMaxListeners(0, shutDown.signal);
-    const { config, lakebase, ownsLakebase } = configure(options, adapter, shutDown.signal);
+    const { config, lakebase, ownsLakebase } = configure(options, adapter, shutDown.signal, words);
     super(config);
     this.lakebase = lakebase;
     this.#ownsLakebase = ownsLakebase;
@@ -140,8 +141,8 @@ export function lakebasePoolConfig(
  * The same options on one handle, for an adapter whose host makes several pools of them, later: everything is checked, and
  * the handle that target and identity name stands in their place. It holds nothing that needs closing.
  *
- * @param kind `"client"`: the host has a pool of its own, so a pool's options are none here. Default `"pool"`.
- * @param hints What to say about options of the host that are given here by mistake.
+ * @param words What the adapter has to say about options. `kind: "client"`: the host has a pool of its own, so a pool's
+ * options are none here.
  * @throws LakebaseError `ERR_LAKEBASE_CONFIG` that lists every problem of the options.
  * @example
  * ```ts
@@ -155,16 +156,15 @@ export function lakebasePoolConfig(
 export function shareHandle(
   options: LakebasePoolOptions,
   adapter: string,
-  kind: "pool" | "client" = "pool",
-  hints: Readonly<Record<string, string>> = {},
+  { kind = "pool", ...words }: AdapterWords & { readonly kind?: "pool" | "client" } = {},
 ): OnLakebase & PgPoolOptions {
-  const split = splitPgOptions(options, kind, hints);
+  const split = splitPgOptions(options, kind, words);
   return { ...split.scope, ...split.driver, lakebase: bindOptions(split, adapter).lakebase };
 }
 
-function configure(options: LakebasePoolOptions, adapter: string, shutDown?: AbortSignal) {
+function configure(options: LakebasePoolOptions, adapter: string, shutDown?: AbortSignal, words?: AdapterWords) {
   refuseNative();
-  const split = splitPgOptions(options, "pool");
+  const split = splitPgOptions(options, "pool", words);
   const { lakebase, ownsLakebase, handle, scope } = bindOptions(split, adapter);
   const binding: ClientBinding = { handle, scope, leadMs: poolTimerLeadMs, ...(shutDown ? { shutDown } : {}) };
   const config = {

@@ -1,4 +1,5 @@
 import type { TLSSocket } from "node:tls";
+import { LakebaseError } from "../errors.ts";
 import type { ConnectionSettings } from "../handle.ts";
 import {
   authentication,
@@ -12,8 +13,10 @@ import {
 import { type Session, serverError } from "./relay.ts";
 import { closedEarly, openSecureSocket, type Route } from "./secure-socket.ts";
 
+export { untilGone } from "./ending.ts";
 export { isCancelRequest } from "./protocol.ts";
 export { readyAfterFailure, relay } from "./relay.ts";
+export { holdReservation } from "./reservation.ts";
 
 /** What happens during a dial. */
 interface DialListener {
@@ -88,12 +91,31 @@ export async function dial(
   });
 }
 
-/** Sends a request to cancel a statement, which needs no token, and waits until the server has taken it. */
-export async function cancel(route: Route, request: Buffer, signal: AbortSignal): Promise<void> {
-  const socket = await openSecureSocket(route, 0, signal);
+/**
+ * Sends a request to cancel a statement, which needs no token, and waits until the server has taken it. postgres.js cannot
+ * hear of a failure, so there is none.
+ */
+export async function cancel(
+  route: Route | undefined,
+  request: Buffer,
+  timeoutMs: number,
+  ended: AbortSignal,
+): Promise<void> {
+  if (!route) return;
+  const signal = AbortSignal.any([ended, AbortSignal.timeout(timeoutMs)]);
+  const socket = await openSecureSocket(route, 0, signal).catch(() => undefined);
   await new Promise((resolve) => {
+    if (!socket) return resolve(undefined);
     signal.addEventListener("abort", () => socket.destroy());
     socket.on("error", () => {}).once("close", resolve);
     socket.resume().write(request);
   });
+}
+
+/** postgres.js writes the statement into the error that it fails with, and one error of ours may end many logins. */
+export function ownCopy(error: unknown): unknown {
+  if (!(error instanceof LakebaseError)) return error;
+  const copy = new LakebaseError(error.code, error.message, error);
+  if (error.stack !== undefined) copy.stack = error.stack;
+  return copy;
 }

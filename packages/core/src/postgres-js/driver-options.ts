@@ -1,6 +1,5 @@
 import type postgres from "postgres";
 import { type DriverWords, give, type HandleOptions, type SplitOptions, splitOptions } from "../driver-options.ts";
-import type { ConfigProblem } from "../errors.ts";
 
 const optionKeys = [
   "max",
@@ -58,21 +57,16 @@ const words: DriverWords = {
   },
 };
 
-/** @throws LakebaseError `ERR_LAKEBASE_CONFIG` for an option that is unknown, ours to set, or the handle's. */
+/** @throws LakebaseError `ERR_LAKEBASE_CONFIG` when the options are none at all. */
 export function splitPostgresJsOptions<Types extends CustomTypes>(
   options: HandleOptions & PostgresJsOptions<Types>,
 ): SplitOptions<PostgresJsOptions<Types>> {
-  return splitOptions<PostgresJsOptions<Types>>(options, words, checkConnection);
-}
-
-function checkConnection<Types extends CustomTypes>(
-  { connection }: PostgresJsOptions<Types>,
-  problems: ConfigProblem[],
-): void {
-  for (const key of ownParameters) {
-    if (connection?.[key] !== undefined) {
-      const option = key === "application_name" ? "applicationName" : key;
-      problems.push({ option: `connection.${key}`, message: give(option) });
-    }
-  }
+  const parameters: Partial<Record<string, unknown>> = options?.connection ?? {};
+  const verdicts = Object.fromEntries(
+    ownParameters.map((key) => [
+      `connection.${key}`,
+      parameters[key] !== undefined && give(key === "application_name" ? "applicationName" : key),
+    ]),
+  );
+  return splitOptions<PostgresJsOptions<Types>>(options, { ...words, verdicts });
 }

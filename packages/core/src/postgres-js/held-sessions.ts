@@ -29,7 +29,7 @@ export function holdSessions(
     }) as typeof begin,
 
     async reserve() {
-      const { holdReservation } = await import("./reservation.ts");
+      const { holdReservation } = await import("./dialling.ts");
       return holdReservation(await reserve(), streams);
     },
   };

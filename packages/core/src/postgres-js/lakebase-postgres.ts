@@ -1,7 +1,6 @@
 import { setMaxListeners } from "node:events";
 import postgres from "postgres";
 import { bindOptions, type HandleOptions, spread } from "../driver-options.ts";
-import { LakebaseError } from "../errors.ts";
 import { type CustomTypes, type PostgresJsOptions, splitPostgresJsOptions } from "./driver-options.ts";
 import { holdSessions } from "./held-sessions.ts";
 import { LoginStream, type StreamClient } from "./login-stream.ts";
@@ -12,9 +11,6 @@ export type LakebasePostgresOptions<Types extends CustomTypes = Record<never, ne
 
 /** Databricks ends a session that idles for 24 hours; scale-to-zero ends idle ones much earlier. Seconds. */
 const defaults = { max: 10, idle_timeout: 30, max_lifetime: 3600, keep_alive: 60 };
-
-/** How long `end()` lets logins that have begun go on. */
-const shutDownGraceMs = 1000;
 
 /**
  * A postgres.js client for Lakebase: the `sql` that `postgres()` returns, whose logins carry fresh tokens. `sql.end()` is
@@ -92,19 +88,11 @@ export function lakebasePostgres<Types extends CustomTypes = Record<never, never
   let ended: Promise<void> | undefined;
   const end: typeof sql.end = (how) => {
     ended ??= (async () => {
-      let timer: NodeJS.Timeout | undefined;
-      // postgres.js forgets a connection that dies while it is being ended, and would wait for it for ever.
-      const gone = new Promise<void>((resolve) => {
-        lookIfGone = () => {
-          if (shutDown.signal.aborted && streams.size === 0) resolve();
-        };
-        timer = setTimeout(() => {
-          shutDown.abort(new LakebaseError("ERR_LAKEBASE_ABORTED", "the client was ended"));
-          lookIfGone();
-        }, shutDownGraceMs);
+      const ending = driverEnd(how);
+      const { untilGone } = await import("./dialling.ts");
+      await untilGone(ending, shutDown, streams, (look) => {
+        lookIfGone = look;
       });
-      await Promise.race([driverEnd(how), gone]);
-      clearTimeout(timer);
       if (ownsLakebase) await lakebase.close();
     })();
     return ended;

@@ -122,9 +122,7 @@ export class LoginStream extends EventEmitter {
       const dialling = await import("./dialling.ts");
       if (!dialling.isCancelRequest(packet)) return await this.#logIn(packet, dialling);
       const { route, scope } = this.#client;
-      const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(scope.connectTimeoutMs)]);
-      // postgres.js cannot hear of a failure, so there is none.
-      if (route) await dialling.cancel(route, packet, signal).catch(() => {});
+      await dialling.cancel(route, packet, scope.connectTimeoutMs, this.#abort.signal);
       process.nextTick(() => this.#close());
     } catch (error) {
       // Outside of the promise, so that what a listener throws is an exception and not a lost rejection.
@@ -148,6 +146,8 @@ export class LoginStream extends EventEmitter {
           },
         });
       });
+    } catch (error) {
+      throw dialling.ownCopy(error);
     } finally {
       this.#challenger = undefined;
       shutDown.removeEventListener("abort", onShutDown);
@@ -194,7 +194,7 @@ export class LoginStream extends EventEmitter {
 
   /** A login that has come to nothing. */
   #fail(error: unknown): void {
-    this.emit("error", ownCopy(error));
+    this.emit("error", error);
     this.#close();
   }
 
@@ -206,12 +206,4 @@ export class LoginStream extends EventEmitter {
     // up to 20 s: `login.ts` has done the waiting.
     this.emit("close", false);
   }
-}
-
-/** postgres.js writes the statement into the error that it fails with, and one error of ours may end many logins. */
-function ownCopy(error: unknown): unknown {
-  if (!(error instanceof LakebaseError)) return error;
-  const copy = new LakebaseError(error.code, error.message, error);
-  if (error.stack !== undefined) copy.stack = error.stack;
-  return copy;
 }

@@ -10,7 +10,7 @@ import { createSecret, isSecret, type Secret } from "../secret.ts";
 import { closerOf } from "./closing.ts";
 import { explainRefusal } from "./missing-role.ts";
 import { Places } from "./places.ts";
-import { Proofs, type ProvedToken } from "./proofs.ts";
+import { Proofs, type ProvedToken, proofMs } from "./proofs.ts";
 import { ProvedTokens } from "./proved-tokens.ts";
 
 /** What all users have in common. */
@@ -75,7 +75,9 @@ export class People<T> {
   readonly #seats = new Map<string, Seat<T>>();
   /** What is being ended, and since when. */
   readonly #endings = new Map<symbol, number>();
+  /** Of `close()` itself, which tells them. */
   readonly #failures: unknown[] = [];
+  #endFailures = 0;
   #timer: { readonly at: number; readonly cancel: () => void } | undefined;
   readonly #onLeft = new Set<() => void>();
   #closed: Promise<void> | undefined;
@@ -137,7 +139,7 @@ export class People<T> {
       counts: {
         opened: this.#opened,
         ended: this.#ended,
-        endFailures: this.#failures.length,
+        endFailures: this.#endFailures,
         refused: this.#refused,
       },
     };
@@ -152,12 +154,11 @@ export class People<T> {
     this.#closing.abort(closedError());
     this.#timer?.cancel();
     this.#proofs.close();
-    const failed = this.#failures.length;
     for (const seat of [...this.#seats.values()]) if (seat.uses === 0) this.#end(seat);
     // Those in use follow when they are given back.
     while (this.#seats.size + this.#endings.size > 0) await new Promise<void>((resolve) => this.#onLeft.add(resolve));
-    const failures = this.#failures.slice(failed);
-    if (failures.length > 0) throw new AggregateError(failures, "some of what was opened for users could not be ended");
+    if (this.#failures.length > 0)
+      throw new AggregateError(this.#failures, "some of what was opened for users could not be ended");
   }
 
   /** The seat of the one who bears the token, counted as in use. */
@@ -190,6 +191,8 @@ export class People<T> {
     } catch (error) {
       if (error instanceof LakebaseError && error.code === "ERR_LAKEBASE_UNAUTHENTICATED") this.#refused += 1;
       throw error;
+    } finally {
+      this.#lookAgain();
     }
   }
 
@@ -290,7 +293,6 @@ export class People<T> {
       if (seat.usedAt > since) break;
       if (this.#canEnd(seat)) this.#end(seat);
     }
-    this.#proofs.sweep();
   }
 
   #relieve(): void {
@@ -311,22 +313,24 @@ export class People<T> {
     }
   }
 
-  /** A timer that holds no process: with use alone, the last users' sessions would stay for ever. */
+  /** A timer that holds no process: with use alone, the last users' sessions and tokens would stay for ever. */
   #lookAgain(): void {
-    const [first] = this.#seats.values();
-    if (!first || this.#closed) return;
+    if (this.#closed) return;
     const now = this.#now();
-    let at = first.usedAt + 1000 * this.#settings.idleSeconds;
+    const [first] = this.#seats.values();
+    let at = this.#proofs.size > 0 ? now + proofMs : Number.POSITIVE_INFINITY;
+    if (first) at = Math.min(at, first.usedAt + 1000 * this.#settings.idleSeconds);
     if (this.#places.waiting > 0) {
       const held = [...this.#seats.values()].map(({ heldUntil }) => heldUntil).filter((until) => until > now);
       at = Math.min(now + patienceMs, ...held);
     }
     // One that comes too early looks, and finds out when to look again.
-    if (this.#timer && this.#timer.at <= at && this.#timer.at >= now) return;
+    if (at === Number.POSITIVE_INFINITY || (this.#timer && this.#timer.at <= at && this.#timer.at >= now)) return;
     this.#timer?.cancel();
     const run = () => {
       this.#timer = undefined;
       this.#sweep();
+      this.#proofs.sweep();
       this.#relieve();
     };
     this.#timer = { at, cancel: this.#clock.after(Math.max(at - now, shortestPauseMs), run, false) };
@@ -349,7 +353,8 @@ export class People<T> {
     try {
       await end?.();
     } catch (error) {
-      this.#failures.push(error);
+      this.#endFailures += 1;
+      if (this.#closing.signal.aborted) this.#failures.push(error);
     }
     await handle?.close();
   }
