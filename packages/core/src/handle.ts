@@ -423,6 +423,8 @@ export class Handle {
     }
     if (!retrying && this.#parts.config.identity.kind === "oauth") {
       this.#refusal = { until: now + refusalHoldMs, cause: error };
+      // It may have another name by now, and its role as well.
+      this.#user.invalidate(() => true);
     }
     this.#parts.emit({ type: "loginRejected", code: errorCode(error), tokenFromCache: grant.fromCache, retrying });
     return retrying;

@@ -25,8 +25,8 @@ const instanceUid = "3f2a1b4c-0d1e-4f5a-8b6c-7d8e9f0a1b2c";
 const instanceHost = `instance-${instanceUid}.database.cloud.databricks.com`;
 const workspaceHost = "https://acme.cloud.databricks.com";
 
-// Identities do their work in files of their own, loaded with the first use, for which the clock of a test does not wait.
-beforeAll(() => Promise.all([import("./identity/personal-access-token.ts")]));
+// What is loaded with the first use is loaded before: the clock of a test does not wait for files.
+beforeAll(() => setUp({ branch: production }).handle.connection());
 
 type Type = "READ_WRITE" | "READ_ONLY";
 interface Endpoint {
@@ -52,6 +52,7 @@ function setUp(options: LakebaseOptions) {
   answers[paths.branches] = () => json({ branches: [branchOf(`${shop}/branches/dev`), branchOf(production, true)] });
   answers[paths.endpoints] = () => json({ endpoints: [replica, primary] });
   answers[paths.instanceByUid] = () => json({ name: "shop-db", uid: instanceUid, read_write_dns: instanceHost });
+  const events: unknown[] = [];
   const config = resolveConfig({
     workspaceHost,
     auth: personalAccessToken("dapi0123"),
@@ -66,7 +67,7 @@ function setUp(options: LakebaseOptions) {
     clock: completeClock(clock),
     label: "the target",
     defaultName: "x-lakebase-core/0",
-    emit: () => {},
+    emit: (event) => events.push(event),
   };
   const handle = new Handle(parts);
   const connect = (own: Parameters<Handle["connection"]>[0] = {}) => watch(handle.connection(own)).now();
@@ -75,7 +76,7 @@ function setUp(options: LakebaseOptions) {
     workspace.requests.flatMap(({ path, body }) =>
       path === paths.credential || path === paths.instanceCredential ? [JSON.parse(body ?? "")] : [],
     );
-  return { ...workspace, handle, parts, connect, asked, mintedFor };
+  return { ...workspace, handle, parts, events, connect, asked, mintedFor };
 }
 
 /** A list in pages of `size`, whose token is the place to go on from. */
@@ -618,6 +619,32 @@ describe("a host that is gone", () => {
     expect((await start().now()).value).toBe(databaseHost);
   });
 
+  test("is told as an event, with the new one", async () => {
+    const { start, move, events } = loggingIn();
+    await start().now();
+    move();
+    await start().now();
+    expect(events).toEqual([expect.anything(), { type: "hostMoved", from: databaseHost, to: moved }]);
+  });
+
+  test("is asked about for those who only read, and kept while the workspace does not answer", async () => {
+    const { start, dead, answers, calls, clock } = loggingIn({ endpoint: primary.name ?? "", access: "read-only" });
+    expect((await start().now()).value).toBe(replicaHost);
+    expect([calls(paths.endpoint), calls(paths.endpoints)]).toEqual([1, 1]);
+    dead.add(replicaHost);
+    const good = [answers[paths.endpoint] ?? silence, answers[paths.endpoints] ?? silence] as const;
+    answers[paths.endpoint] = () => failure(503);
+    answers[paths.endpoints] = () => failure(503);
+    expect((await start().now()).error).toMatchObject({ code: "ENOTFOUND" });
+    dead.clear();
+    expect((await start().now()).value).toBe(replicaHost);
+    dead.add(replicaHost);
+    [answers[paths.endpoint]] = good;
+    answers[paths.endpoints] = () => json({ endpoints: [primary, endpointOf(replica.name ?? "", "READ_ONLY", moved)] });
+    await clock.advance(15_000);
+    expect((await start().now()).value).toBe(moved);
+  });
+
   test("is never replaced where it was given", async () => {
     const { start, move, dialled, calls } = loggingIn({ endpoint: primary.name ?? "", host: databaseHost });
     await start().now();
@@ -655,6 +682,25 @@ describe("a host that is gone", () => {
     handle.close();
     expect((await login.now()).error).toBeInstanceOf(Error);
   });
+});
+
+test("a user whose login was refused is asked about again: its name may have changed, and its role with it", async () => {
+  const { handle, parts, answers, calls, clock } = setUp({ branch: production, user: undefined });
+  const start = () =>
+    watch(
+      logIn(handle, parts, { scope: parts.config.scope }, async ({ user }) => {
+        if (user === "eve@acme.example") return user;
+        throw Object.assign(new Error("no role"), { code: "28P01" });
+      }),
+    );
+  expect((await start().now()).error).toMatchObject({ code: "28P01" });
+  answers[paths.me] = () => json({ userName: "eve@acme.example" });
+  expect((await start().now()).error).toMatchObject({ code: "ERR_LAKEBASE_LOGIN_REJECTED" });
+  expect(calls(paths.me)).toBe(1);
+  await clock.advance(15_000);
+  expect((await start().now()).value).toBe("eve@acme.example");
+  expect((await start().now()).value).toBe("eve@acme.example");
+  expect(calls(paths.me)).toBe(2);
 });
 
 test.each([
