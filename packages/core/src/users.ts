@@ -95,25 +95,20 @@ export function createLakebaseUsers<T>(
   });
   let people: People<T> | undefined;
   let loading: Promise<People<T>> | undefined;
-  let closed = false;
   const load = () => {
     loading ??= import("./users/people.ts").then((module) => {
       people = new module.People<T>({ config, open, close, maxUsers, idleSeconds, holdSeconds });
-      if (closed) void people.close();
       return people;
     });
     return loading;
   };
-  const end = async () => {
-    closed = true;
-    await (await loading)?.close();
-  };
+  const end = async () => (await load()).close();
   return {
     for: async (request) => (await load()).for(request),
     use: async (request, run) => (await load()).use(request, run),
     health: () =>
       people?.health() ?? {
-        status: closed ? "closed" : "open",
+        status: "open",
         users: 0,
         maxUsers,
         inUse: 0,
