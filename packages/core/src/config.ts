@@ -1,7 +1,7 @@
 import type { Clock } from "./clock.ts";
 import { type CertificateSource, type PostgresTls, readPostgresTls } from "./config/certificates.ts";
 import { checkHost, readTrustedHosts } from "./config/host-guard.ts";
-import { type EnvironmentVariables, type Identity, readIdentity } from "./config/identity-group.ts";
+import { type Identity, readIdentity } from "./config/identity-group.ts";
 import { ConfigReader, type Environment } from "./config/reader.ts";
 import { type ResolvedScope, readScope } from "./config/scope.ts";
 import { readTarget, type TargetGroup } from "./config/target-group.ts";
@@ -31,9 +31,7 @@ export interface ResolvedConfig {
   readonly clock: Clock | undefined;
   /** Of which groups the environment was not read; `config/missing.ts` says so when something is not there. */
   readonly fromOptions: { readonly target: boolean; readonly identity: boolean };
-  /** A variable of the environment, as it is now; for identities that were told to read there. */
-  readonly variable: EnvironmentVariables;
-  /** All of the environment, as it is now. A function, so that no look at a handle shows what it holds. */
+  /** The environment as it is now, for identities that were told to read there. A function, so that no look at a handle shows what it holds. */
   readonly environment: () => Environment;
   readonly ignoresPassword: boolean;
 }
@@ -68,14 +66,9 @@ export function resolveConfig(options: LakebaseOptions, checkForMany?: (reader: 
   reader.throwProblems();
 
   return Object.freeze({
-    target: target.target,
+    ...target,
+    ...identity,
     host: target.host?.name,
-    hostAddress: target.hostAddress,
-    port: target.port,
-    identity: identity.identity,
-    workspaceHost: identity.workspaceHost,
-    workspaceId: identity.workspaceId,
-    workspaceCa: identity.workspaceCa,
     ssl,
     trustedHosts,
     credential,
@@ -85,9 +78,7 @@ export function resolveConfig(options: LakebaseOptions, checkForMany?: (reader: 
     fetch: options.fetch,
     clock: options.clock,
     fromOptions: { target: target.fromOptions, identity: identity.fromOptions },
-    variable: variablesOf(reader.environment),
     environment: () => reader.environment,
-    ignoresPassword: identity.ignoresPassword,
   });
 }
 

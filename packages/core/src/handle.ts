@@ -2,6 +2,7 @@ import type { FullClock } from "./clock.ts";
 import type { CertificateSource } from "./config/certificates.ts";
 import { readWriteHost } from "./config/host-guard.ts";
 import { passwordProblem } from "./config/identity-group.ts";
+import { variablesOf } from "./config/reader.ts";
 import { type ResolvedScope, resolveScope } from "./config/scope.ts";
 import type { ResolvedConfig } from "./config.ts";
 import { withDeadline } from "./deadline.ts";
@@ -283,7 +284,7 @@ export class Handle {
     const { config, clock, emit } = this.#parts;
     return {
       signal,
-      variable: config.variable,
+      variable: variablesOf(config.environment()),
       environment: config.environment,
       now: clock.now,
       warn: (message) => {

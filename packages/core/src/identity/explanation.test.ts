@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { variablesOf } from "../config/reader.ts";
 import { resolveConfig } from "../config.ts";
 import type { WorkspaceAuthSurroundings } from "../workspace-auth.ts";
 import { configProfile } from "./config-profile.ts";
@@ -74,7 +75,7 @@ const options = fc.record({
 async function login(config: ReturnType<typeof resolveConfig>) {
   const surroundings: WorkspaceAuthSurroundings = {
     signal: new AbortController().signal,
-    variable: config.variable,
+    variable: variablesOf(config.environment()),
     environment: config.environment,
     now: Date.now,
     warn: () => {},

@@ -1,4 +1,5 @@
 import { completeClock } from "../clock.ts";
+import { variablesOf } from "../config/reader.ts";
 import type { ResolvedConfig } from "../config.ts";
 import { withDeadline } from "../deadline.ts";
 import { isLakebaseError } from "../error-chain.ts";
@@ -39,7 +40,7 @@ export async function explain(config: ResolvedConfig): Promise<AuthExplanation> 
   return withDeadline(deadline, async (signal) => {
     const surroundings: WorkspaceAuthSurroundings = {
       signal,
-      variable: config.variable,
+      variable: variablesOf(config.environment()),
       environment: config.environment,
       now: clock.now,
       warn: (message) => warnings.add(message),

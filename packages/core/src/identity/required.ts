@@ -13,7 +13,7 @@ export function requireSecret(value: unknown, option: string): Secret {
   throw configError([
     {
       option,
-      message: `is ${value === undefined ? "undefined" : "empty or not a string"}; is it set where it comes from? The environment never replaces it`,
+      message: `is ${value === undefined ? "undefined" : "empty or not a string"}; the environment never replaces it`,
     },
   ]);
 }
