@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { type AzureCliOptions, azureCli, type LakebaseOptions } from "@x/lakebase-core";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { pgAdapter } from "../contract/adapters/pg.ts";
 import { createWorld, rejection } from "../contract/world.ts";
 import { installPrograms, type ProgramState, type Programs } from "../stand-ins/programs.ts";
@@ -53,8 +53,15 @@ describe("whoever has signed in to the Azure CLI", () => {
     ["since version 2.54", {}],
     ["before it, in local time", { version: "no epoch" }],
   ])("is asked again when the token ends, which the CLI tells: %s", async (_name, state) => {
+    // Where local time is not UTC: a token would seem to have ended hours ago.
+    const { TZ } = process.env;
+    process.env.TZ = "America/New_York";
+    onTestFinished(() => {
+      if (TZ === undefined) delete process.env.TZ;
+      else process.env.TZ = TZ;
+    });
     programs.az.set(state);
-    const lakebase = world.handle(options());
+    const lakebase = world.handle({ ...options(), env: { ...options().env, TZ: "America/New_York" } });
     await lakebase.warmup();
     programs.advance(hour / 4);
     await lakebase.warmup();

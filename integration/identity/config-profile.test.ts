@@ -99,8 +99,10 @@ describe("a profile of .databrickscfg", () => {
   });
 
   test("is told once by an event where others can read it", async () => {
-    const path = await programs.writeConfig(`[dev]\n${person()}`, 0o640);
+    const path = await programs.writeConfig(`[dev]\n${host()}\nclient_id = a\n`, 0o640);
     const lakebase = world.handle(options("dev"));
+    await rejection(lakebase.warmup());
+    await programs.writeConfig(`[dev]\n${person()}`, 0o640);
     await lakebase.warmup();
     await lakebase.warmup();
     expect(world.events.filter(({ type }) => type === "warning")).toEqual([

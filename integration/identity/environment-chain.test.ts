@@ -181,6 +181,13 @@ describe("the environment", () => {
     expect(explanation).toMatchObject({ identity: undefined, error: { message: error.message } });
   });
 
+  test("asks no program where a job of GitHub Actions has its own identity", async () => {
+    await programs.databricks.signIn(world.local.workspaceUrl);
+    const job = { ACTIONS_ID_TOKEN_REQUEST_URL: "https://github.example.com", ACTIONS_ID_TOKEN_REQUEST_TOKEN: "t" };
+    expect(await explained({ env: { ...place(), ...host(), ...job } })).toMatchObject({ identity: "github-oidc" });
+    expect(programs.databricks.runs).toEqual([]);
+  });
+
   test("is searched once, and again where nothing was found", async () => {
     const env = { ...place(), ...host() };
     const lakebase = world.handle({ env });

@@ -318,6 +318,27 @@ describe("lakebase exec", () => {
     await logIn(seen.PGPASSWORD, userName);
   });
 
+  test("is whom a profile names, and says when others can read it", async () => {
+    const file = join(scratch, "databrickscfg");
+    const { personalAccessToken, userName } = local.user;
+    writeFileSync(file, `[dev]\nhost = ${local.workspaceUrl}\ntoken = ${personalAccessToken}\n`);
+    chmodSync(file, 0o644);
+    const { code, stdout, stderr } = await lakebase(["token"], {
+      PGUSER: "",
+      DATABRICKS_HOST: "",
+      DATABRICKS_CLIENT_ID: "",
+      DATABRICKS_CLIENT_SECRET: "",
+      DATABRICKS_CONFIG_FILE: file,
+      DATABRICKS_CONFIG_PROFILE: "dev",
+    });
+    rmSync(file);
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: `lakebase: ${file} can be read by other users of this machine (mode 644); run \`chmod 600\` on it\n`,
+    });
+    await logIn(stdout.trim(), userName);
+  });
+
   test("goes to the read-only host with --access read-only", async () => {
     const seen = await inside(printEnvironment, { PGHOST: "" }, ["--access", "read-only"]);
     expect(seen.PGHOST).toBe(local.readOnlyHost);

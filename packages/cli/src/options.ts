@@ -106,6 +106,7 @@ export function lakebaseOptions(
 ): LakebaseOptions {
   const onEvent = (event: LakebaseEvent) => {
     if (event.type === "ignored") tell(`${event.setting} is not used: ${event.reason}`);
+    if (event.type === "warning") tell(event.message);
   };
   return { env, access, connectTimeoutMs: timeout, onEvent };
 }

@@ -8,7 +8,8 @@ import { packageVersion } from "./version.ts";
 
 const afterHelp = `
 Secrets come from the environment only: DATABRICKS_HOST with DATABRICKS_CLIENT_ID and
-DATABRICKS_CLIENT_SECRET, or with DATABRICKS_TOKEN. Each option goes before its variable.
+DATABRICKS_CLIENT_SECRET, or with DATABRICKS_TOKEN; without any of them, whoever has
+signed in with "databricks auth login". Each option goes before its variable.
 
 Exit codes: 0 done, 2 usage or configuration, 3 identity refused, 4 no such endpoint or
 instance, 5 not reachable or too late, 6 certificate or answer not to be trusted,

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { WorkspaceAuthSurroundings } from "../workspace-auth.ts";
+import { authKinds } from "./auth-methods.ts";
 import { selectIdentity } from "./environment.ts";
 
 const host = "DATABRICKS_HOST";
@@ -319,6 +320,16 @@ describe("the identity of the environment", () => {
       const { candidates, auth, surroundings } = await choose({ HOME: home, PATH: "", ...environment });
       expect(candidates[0] ?? { outcome: "skipped" }).toMatchObject({ outcome: "skipped" });
       expect(await auth?.workspaceHost?.(surroundings)).toBeUndefined();
+    },
+  );
+
+  test.each(authKinds.flatMap(({ name, names }) => names.map((variable) => [variable, name] as const)))(
+    "is ambiguous where %s stands beside what is for another",
+    async (variable, kind) => {
+      const [other] = authKinds.filter(({ name }) => name !== kind).map(({ names }) => names[0]);
+      const found = await choose({ [variable]: "true", [other as string]: "true" });
+      expect(found.problem?.message).toMatch(/^is ambiguous: /);
+      expect(found.problem?.variable?.split(", ").sort()).toEqual([variable, other].sort());
     },
   );
 

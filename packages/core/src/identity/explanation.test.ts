@@ -7,6 +7,7 @@ import { variablesOf } from "../config/reader.ts";
 import { resolveConfig } from "../config.ts";
 import type { WorkspaceAuthSurroundings } from "../workspace-auth.ts";
 import { configProfile } from "./config-profile.ts";
+import { databricksCli } from "./databricks-cli.ts";
 import { explainAuth } from "./explain-auth.ts";
 import { resolveIdentity } from "./resolved-identity.ts";
 
@@ -68,7 +69,7 @@ const environments = fc
   );
 const options = fc.record({
   environment: environments,
-  given: fc.constantFrom("nothing", "workspace", "profile"),
+  given: fc.constantFrom("nothing", "workspace", "profile", "program"),
 });
 
 /** What a handle does at its first login. */
@@ -100,7 +101,9 @@ test("what is explained is what a login does, whatever is set; and no secret is 
           ? { workspaceHost: "https://w.cloud.databricks.com" }
           : given === "profile"
             ? { auth: configProfile("principal") }
-            : {};
+            : given === "program"
+              ? { auth: databricksCli({ host: "https://w.cloud.databricks.com" }) }
+              : {};
       const explanation = await explainAuth({ env, ...own });
       const did = await login(resolveConfig({ env, ...own }));
       const { identity, user, workspaceHost, error } = explanation;
@@ -108,7 +111,7 @@ test("what is explained is what a login does, whatever is set; and no secret is 
       else expect({ identity, user, workspaceHost, error }).toEqual({ ...did, error: undefined });
       expect(`${explanation}${JSON.stringify(explanation)}`).not.toContain("s3cret");
       const used = explanation.candidates.filter(({ outcome, type }) => outcome === "used" && type !== "profile");
-      if (!error && given !== "workspace") expect(used).toHaveLength(1);
+      if (!error && ["nothing", "profile"].includes(given)) expect(used).toHaveLength(1);
       const outcome = "error" in did ? "none" : String(did.identity);
       seen.set(outcome, (seen.get(outcome) ?? 0) + 1);
     }),
