@@ -7,6 +7,10 @@ const environment = {
   LAKEBASE_AUTOSCALING_ENDPOINT: "projects/env/branches/b/endpoints/e",
   PGENDPOINT: "projects/env/branches/b/endpoints/e",
   ENDPOINT_NAME: "projects/env/branches/b/endpoints/e",
+  LAKEBASE_BRANCH: "projects/env/branches/b",
+  LAKEBASE_AUTOSCALING_BRANCH: "projects/env/branches/b",
+  LAKEBASE_PROJECT: "env",
+  LAKEBASE_AUTOSCALING_PROJECT: "env",
   LAKEBASE_INSTANCE_NAME: "env",
   PGHOST: "env.example.com",
   PGHOSTADDR: "10.0.0.1",
@@ -18,6 +22,10 @@ const identity = { DATABRICKS_HOST: "https://w", DATABRICKS_TOKEN: "t", PGAPPNAM
 
 test.each([
   [{ endpoint: "e" }, { LAKEBASE_ENDPOINT: "e" }],
+  [
+    { branch: "b", project: "p" },
+    { LAKEBASE_BRANCH: "b", LAKEBASE_PROJECT: "p" },
+  ],
   [{ instance: "i" }, { LAKEBASE_INSTANCE_NAME: "i" }],
   [{ host: "h" }, { PGHOST: "h" }],
   [{ hostAddress: "10.0.0.2" }, { PGHOSTADDR: "10.0.0.2" }],
@@ -49,7 +57,18 @@ test.each([undefined, "", " "])("the name of this program stands where PGAPPNAME
 
 test("options of core have the flags that the help shows, and secrets have none", () => {
   const help = addCommonOptions(new Command()).helpInformation();
-  const known = ["endpoint", "instance", "host", "hostAddress", "port", "database", "user", "applicationName"];
+  const known = [
+    "endpoint",
+    "branch",
+    "project",
+    "instance",
+    "host",
+    "hostAddress",
+    "port",
+    "database",
+    "user",
+    "applicationName",
+  ];
   const flags = [...known, "access", "connectTimeoutMs"].map(flagOf);
   expect(flags).not.toContain(undefined);
   for (const flag of flags) expect(help).toContain(`${flag} <`);

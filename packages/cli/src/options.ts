@@ -5,6 +5,8 @@ import { packageVersion } from "./version.ts";
 /** What both commands can be told beside the environment. No secret is among them: arguments are for everybody to see. */
 export interface CommonOptions {
   readonly endpoint?: string;
+  readonly branch?: string;
+  readonly project?: string;
   readonly instance?: string;
   readonly host?: string;
   readonly hostAddress?: string;
@@ -21,6 +23,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 const flags = [
   ["--endpoint <name>", "Autoscaling endpoint, projects/…/branches/…/endpoints/… (LAKEBASE_ENDPOINT)"],
+  ["--branch <name>", "branch, projects/…/branches/… or its id beside --project (LAKEBASE_BRANCH)"],
+  ["--project <name>", "project, projects/… or its id: its default branch (LAKEBASE_PROJECT)"],
   ["--instance <name>", "Provisioned instance (LAKEBASE_INSTANCE_NAME)"],
   ["--host <name>", "host, in place of the one that the workspace names (PGHOST)"],
   ["--host-address <address>", "address to dial; the certificate must still be that of the host (PGHOSTADDR)"],
@@ -62,6 +66,10 @@ const targetVariables = [
   "LAKEBASE_ENDPOINT",
   "LAKEBASE_AUTOSCALING_ENDPOINT",
   "PGENDPOINT",
+  "LAKEBASE_BRANCH",
+  "LAKEBASE_AUTOSCALING_BRANCH",
+  "LAKEBASE_PROJECT",
+  "LAKEBASE_AUTOSCALING_PROJECT",
   "LAKEBASE_INSTANCE_NAME",
   "PGHOST",
   "PGHOSTADDR",
@@ -78,6 +86,8 @@ export function effectiveEnvironment(options: CommonOptions, env: Environment): 
   const result = { ...env };
   const target = {
     LAKEBASE_ENDPOINT: options.endpoint,
+    LAKEBASE_BRANCH: options.branch,
+    LAKEBASE_PROJECT: options.project,
     LAKEBASE_INSTANCE_NAME: options.instance,
     PGHOST: options.host,
     PGHOSTADDR: options.hostAddress,

@@ -619,6 +619,16 @@ describe("a host that is gone", () => {
     expect((await start().now()).value).toBe(databaseHost);
   });
 
+  test("is kept for those who only read when the branch has no read-only endpoint for a moment", async () => {
+    const { start, dead, answers } = loggingIn({ endpoint: primary.name ?? "", access: "read-only" });
+    await start().now();
+    dead.add(replicaHost);
+    answers[paths.endpoints] = () => json({ endpoints: [primary] });
+    expect((await start().now()).error).toMatchObject({ code: "ENOTFOUND" });
+    dead.clear();
+    expect((await start().now()).value).toBe(replicaHost);
+  });
+
   test("is told as an event, with the new one", async () => {
     const { start, move, events } = loggingIn();
     await start().now();
