@@ -48,6 +48,7 @@ const tasks = {
     await proof.tests("slow tests", ["--project=slow", "--passWithNoTests"]);
     await contractOnPeers(proof);
     await proof.step("demo, in full", () => tools.script(demo, [], { quiet: true }));
+    await proof.step("demo, all identities", () => tools.script(demo, ["--auth", "all"], { quiet: true }));
     return proof.close();
   },
 

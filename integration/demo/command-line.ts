@@ -1,10 +1,11 @@
 import { parseArgs } from "node:util";
 import { type AdapterName, adapterNames } from "./app/counters/counter.ts";
+import { type WayName, wayNames } from "./identities/ways.ts";
 
 /** Below, the faults would not fit; above, it is no demo any more. */
 const limits = { least: 8, most: 3600, usual: 20 };
 
-export const help = `Usage: node integration/demo/main.ts [--seconds N] [--adapter NAME]
+export const help = `Usage: node integration/demo/main.ts [--seconds N] [--adapter NAME] | --auth NAME
 
 An order-taking service under load on a local Lakebase whose tokens live a few
 seconds, while the compute is suspended, a token revoked and the token endpoint out
@@ -15,26 +16,40 @@ Options:
   --seconds N      how long the load lasts, ${limits.least} to ${limits.most} (default ${limits.usual})
   --adapter NAME   the library that takes the orders: ${adapterNames.join(", ")},
                    or all (default): on one database, with one token, in turn
+  --auth NAME      instead of the load: one program, unchanged, by its environment
+                   alone: ${wayNames.join(", ")}
+                   or all
   --help           shows this
 `;
 
-export type CommandLine = { help: true } | { help: false; seconds: number; adapters: readonly AdapterName[] };
+export type CommandLine =
+  | { act: "help" }
+  | { act: "load"; seconds: number; adapters: readonly AdapterName[] }
+  | { act: "identities"; names: readonly WayName[] };
 
 /** @throws Error with one sentence for the person who has typed the arguments */
 export function parseCommandLine(args: string[]): CommandLine {
+  const text = { type: "string" } as const;
   const { values } = parseArgs({
     args,
-    options: { seconds: { type: "string" }, adapter: { type: "string" }, help: { type: "boolean" } },
+    options: { seconds: text, adapter: text, auth: text, help: { type: "boolean" } },
   });
-  if (values.help) return { help: true };
-  const { seconds: text = String(limits.usual), adapter = "all" } = values;
-  const seconds = Number(text);
-  if (!/^\d+$/.test(text) || seconds < limits.least || seconds > limits.most) {
-    throw new Error(`--seconds must be a whole number from ${limits.least} to ${limits.most}, not "${text}"`);
+  if (values.help) return { act: "help" };
+  if (values.auth !== undefined) {
+    if (values.seconds !== undefined || values.adapter !== undefined) {
+      throw new Error("--auth shows identities without a load: give it without --seconds and --adapter");
+    }
+    return { act: "identities", names: chosen("--auth", values.auth, wayNames) };
   }
-  const adapters = adapter === "all" ? adapterNames : adapterNames.filter((name) => name === adapter);
-  if (adapters.length === 0) {
-    throw new Error(`--adapter must be one of ${adapterNames.join(", ")} and all, not "${adapter}"`);
+  const seconds = Number(values.seconds ?? limits.usual);
+  if (!Number.isInteger(seconds) || seconds < limits.least || seconds > limits.most) {
+    throw new Error(`--seconds must be a whole number from ${limits.least} to ${limits.most}, not "${values.seconds}"`);
   }
-  return { help: false, seconds, adapters };
+  return { act: "load", seconds, adapters: chosen("--adapter", values.adapter ?? "all", adapterNames) };
+}
+
+function chosen<Name extends string>(option: string, value: string, names: readonly Name[]): readonly Name[] {
+  const found = value === "all" ? names : names.filter((name) => name === value);
+  if (found.length === 0) throw new Error(`${option} must be one of ${names.join(", ")} and all, not "${value}"`);
+  return found;
 }

@@ -2,6 +2,7 @@
 import picocolors from "picocolors";
 import { type CommandLine, help, parseCommandLine } from "./command-line.ts";
 import { runDemo } from "./demo.ts";
+import { showIdentities } from "./identities/act.ts";
 import { createPlainLines } from "./output/plain-lines.ts";
 import { formatSummary } from "./output/summary.ts";
 import { judge } from "./record/checks.ts";
@@ -10,7 +11,7 @@ const { stdout, stderr } = process;
 const exitCodes = { SIGINT: 130, SIGTERM: 143 };
 
 const commandLine = readCommandLine();
-if (commandLine?.help) stdout.write(help);
+if (commandLine?.act === "help") stdout.write(help);
 else if (commandLine) await run(commandLine);
 
 function readCommandLine(): CommandLine | undefined {
@@ -23,12 +24,13 @@ function readCommandLine(): CommandLine | undefined {
   }
 }
 
-async function run({ seconds, adapters }: Extract<CommandLine, { help: false }>): Promise<void> {
+async function run(asked: Exclude<CommandLine, { act: "help" }>): Promise<void> {
   const live = stdout.isTTY && !process.env.CI && process.env.TERM !== "dumb";
   const colors = picocolors.createColors(live && picocolors.isColorSupported);
-  const display = live
-    ? (await import("./output/live-table.ts")).createLiveTable(stdout, colors, seconds)
-    : createPlainLines((text) => stdout.write(text));
+  const display =
+    live && asked.act === "load"
+      ? (await import("./output/live-table.ts")).createLiveTable(stdout, colors, asked.seconds)
+      : createPlainLines((text) => stdout.write(text));
 
   const stop = new AbortController();
   const endEarly = (exitCode: number, why: string) => {
@@ -46,11 +48,18 @@ async function run({ seconds, adapters }: Extract<CommandLine, { help: false }>)
   stdout.on("error", (error) => endEarly(1, `Nobody reads the output any more: ${error.message}`));
   process.on("uncaughtException", (error) => endEarly(1, error.stack ?? String(error)));
 
-  try {
+  const playLoad = async ({ seconds, adapters }: Extract<CommandLine, { act: "load" }>) => {
     const evidence = await runDemo({ seconds, adapters, display, signal: stop.signal });
+    return { sections: judge(evidence), failures: evidence.tally.failures };
+  };
+  const playIdentities = async ({ names }: Extract<CommandLine, { act: "identities" }>) => ({
+    sections: await showIdentities({ names, display, signal: stop.signal }),
+    failures: [],
+  });
+  try {
+    const { sections, failures } = await (asked.act === "load" ? playLoad(asked) : playIdentities(asked));
     stop.signal.throwIfAborted();
-    const sections = judge(evidence);
-    stdout.write(formatSummary(sections, evidence.tally.failures, colors));
+    stdout.write(formatSummary(sections, failures, colors));
     if (sections.some(({ checks }) => checks.some(({ met }) => met === false))) process.exitCode = 1;
   } catch (error) {
     stderr.write(`${stop.signal.aborted ? stop.signal.reason.message : ((error as Error).stack ?? String(error))}\n`);
