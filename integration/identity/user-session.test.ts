@@ -267,6 +267,13 @@ describe("OAuth apps", () => {
     await pool.end();
   });
 
+  test("that ask for an ID token too are not led astray by a clock that a test has moved", async () => {
+    local.clock.advance(48 * hour);
+    const one = await signIn("ada@acme.example", { scopes: ["openid", "all-apis", "offline_access"] });
+    local.clock.advance(hour);
+    seen.push(await one.accessToken());
+  });
+
   test("hear a no", async () => {
     const one = session();
     const { url, ...rest } = await one.createAuthorizationUrl();

@@ -136,15 +136,16 @@ export function createFlow(options: UserSessionOptions): UserSessionCalls & Auth
     });
   }
 
-  /** A refresh token is good for one use: all who hold it, in whatever session object, share what is done with it. */
+  /**
+   * A refresh token is good for one use: all who hold it, in whatever session object, share what is done with it. It goes on
+   * when they have gone meanwhile: its answer holds the only refresh token that is good.
+   */
   function shared(session: Session, work: () => Promise<Session | undefined>): Promise<Session | undefined> {
     const name = nameOf(session);
     const running = desk.underWay.get(name);
     if (running) return running;
     const started = entry.alone(work).finally(() => desk.underWay.delete(name));
     desk.underWay.set(name, started);
-    // Whoever asked may have gone meanwhile. The work goes on: its answer holds the only refresh token that is good.
-    started.catch(() => {});
     return started;
   }
 
@@ -190,8 +191,7 @@ export function createFlow(options: UserSessionOptions): UserSessionCalls & Auth
     try {
       return await current(refused);
     } catch (error) {
-      if (!isLakebaseError(error) || !error.retryable || isLakebaseError(error, "ERR_LAKEBASE_TOKEN_STORE"))
-        throw error;
+      if (!isLakebaseError(error) || !error.retryable) throw error;
       const old = await entry.read();
       const useless = !old || tokenLeftMs(old) <= 0 || [refused, had].includes(old.accessToken.reveal());
       if (useless) throw error;
@@ -248,7 +248,7 @@ export function createFlow(options: UserSessionOptions): UserSessionCalls & Auth
         await desk.underWay.get(nameOf(session))?.catch(() => {});
         await shared(session, async () => {
           const latest = await entry.read();
-          if (latest && nameOf(latest) === nameOf(session)) {
+          if (latest) {
             await entry.remove();
             forgotten = latest;
           }

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, request } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { describe, expect, test } from "vitest";
 import { FakeClock } from "../../test/fake-clock.ts";
 import { watch } from "../../test/fake-workspace.ts";
@@ -14,6 +14,14 @@ function setUp(redirectUri?: string) {
   const clock = new FakeClock();
   const callbacks: URL[] = [];
   let outcome: Error | undefined;
+  let held: Promise<void> | undefined;
+  const hold = () => {
+    let release = () => {};
+    held = new Promise((resolve) => {
+      release = resolve;
+    });
+    return () => release();
+  };
   const session = {
     createAuthorizationUrl: async ({ redirectUri: back = "" } = {}) => ({
       url: `https://acme.example/authorize?redirect_uri=${encodeURIComponent(back)}`,
@@ -23,6 +31,7 @@ function setUp(redirectUri?: string) {
     }),
     exchangeAuthorizationCode: async (callback: string | URL | URLSearchParams) => {
       callbacks.push(new URL(String(callback)));
+      await held;
       if (outcome) throw outcome;
       return { user: "ada@acme.example" };
     },
@@ -41,7 +50,7 @@ function setUp(redirectUri?: string) {
   const failWith = (error: Error) => {
     outcome = error;
   };
-  return { clock, callbacks, start, failWith };
+  return { clock, callbacks, start, failWith, hold };
 }
 
 async function visit(address: string, headers: Record<string, string> = {}, method = "GET") {
@@ -96,6 +105,24 @@ describe("signing in on loopback", () => {
     expect(callbacks).toEqual([]);
     await visit(`${back}/?code=the-code&state=the-state`);
     expect(await done).toEqual({ user: "ada@acme.example" });
+  });
+
+  test("takes the first visit only, and leaves no connection open", async () => {
+    const { start, callbacks, hold } = setUp();
+    const release = hold();
+    const { redirect, done } = start();
+    const back = await redirect;
+    // A browser connects ahead of time.
+    const idle = connect(Number(new URL(back).port), "127.0.0.1");
+    await once(idle, "connect");
+    const first = visit(`${back}/?code=the-code&state=the-state`);
+    await expect.poll(() => callbacks.length).toBe(1);
+    expect((await visit(`${back}/?code=another&state=the-state`)).status).toBe(404);
+    release();
+    expect((await first).status).toBe(200);
+    await done;
+    expect(callbacks).toHaveLength(1);
+    await once(idle.resume(), "close");
   });
 
   test("tells the browser and the program when it fails", async () => {

@@ -209,9 +209,12 @@ describe("signing in", () => {
     }
   });
 
-  test("goes on without a name where the scopes do not let it be asked", async () => {
+  test.each([
+    ["what it may not", () => failure(403)],
+    ["what its scopes do not hold", () => json({ error: "insufficient_scope" }, 403)],
+  ])("goes on without a name where it cannot be asked: %s", async (_name, answer) => {
     const { signIn, answers, read } = setUp();
-    answers[paths.me] = () => failure(403);
+    answers[paths.me] = answer;
     const one = await signIn();
     expect(read().user).toBeUndefined();
     expect((await one.getToken(context())).token.reveal()).toBe(read().accessToken);
@@ -237,6 +240,38 @@ describe("signing in", () => {
     expect(error).toMatchObject({ code: `ERR_LAKEBASE_SIGN_IN_${code}`, retryable: false });
     expect(error.message).toMatch(message);
     expect(kept.size).toBe(0);
+  });
+
+  test("tells a workspace that cannot do it now", async () => {
+    const { session, consent } = setUp();
+    const { url, ...kept } = await session().createAuthorizationUrl();
+    const back = consent(url).replace(/code=[^&]+/, "error=temporarily_unavailable");
+    const error = await failureOf(session().exchangeAuthorizationCode(back, kept));
+    expect(error).toMatchObject({ code: "ERR_LAKEBASE_UNAVAILABLE", retryable: true });
+  });
+
+  test("names the workspace of a host that several share, then and later", async () => {
+    const { signIn, requests, read } = setUp();
+    const one = await signIn({ workspaceId: "1234" });
+    const headers = { "x-databricks-workspace-id": "1234" };
+    expect(requests.find(({ path }) => path === paths.me)?.headers.get("x-databricks-workspace-id")).toBe("1234");
+    expect(read().workspaceId).toBe("1234");
+    expect(await one.getToken(context())).toMatchObject({ headers });
+  });
+
+  test("keeps what it gets under the store's lock", async () => {
+    const { signIn, store } = setUp();
+    const order: string[] = [];
+    const locking: TokenStore = {
+      ...store,
+      set: async () => void order.push("set"),
+      withLock: async (key, work) => {
+        order.push(`lock ${key}`);
+        return work().finally(() => order.push("unlock"));
+      },
+    };
+    await signIn({ store: locking });
+    expect(order).toEqual(["lock browser-1", "set", "unlock"]);
   });
 
   test("wants the issuer named where the server says that it names it", async () => {
@@ -285,6 +320,8 @@ describe("signing in", () => {
     ["nothing", () => new Response(null, { status: 204 }), "BAD_RESPONSE", false],
     ["no token", () => json({ token_type: "Bearer" }), "BAD_RESPONSE", false],
     ["a token of two lines", () => json({ access_token: "a\nb", token_type: "Bearer" }), "BAD_RESPONSE", false],
+    ["a token, but not with 200", () => json({ access_token: "a", token_type: "Bearer" }, 202), "BAD_RESPONSE", false],
+    ["server_error", () => json({ error: "server_error" }, 400), "UNAVAILABLE", true],
     ["another kind of token", () => json({ access_token: "access-1", token_type: "mac" }), "BAD_RESPONSE", false],
     ["more than fits", () => new Response("x".repeat(70_000)), "BAD_RESPONSE", false],
   ])("tells a token endpoint that answers %s", async (_name, answer, code, retryable) => {
@@ -354,9 +391,12 @@ describe("the token", () => {
     expect(refreshes()).toBe(1);
   });
 
-  test("is not fetched with what a slow store had before", async () => {
-    const { signIn, session, clock, refreshes, store, read } = setUp();
+  test.each([true, false])("is not fetched with what a slow store had before (rotation: %s)", async (rotates) => {
+    const { signIn, session, clock, refreshes, store, read, answers } = setUp();
     await signIn();
+    if (!rotates) {
+      answers[paths.token] = () => json({ access_token: "access-100", token_type: "Bearer", expires_in: 3600 });
+    }
     await clock.advance(70 * minute);
     const old = read();
     let late: (value: StoredSession) => void = () => {};
@@ -383,6 +423,34 @@ describe("the token", () => {
     expect((await session().getToken(context())).token.reveal()).toBe(read().accessToken);
     await session().getToken(context(true));
     expect(refreshes()).toBe(2);
+  });
+
+  test("that was refused is not asked for anew when another has taken its place", async () => {
+    const { signIn, session, clock, read, refreshes } = setUp();
+    const one = await signIn();
+    await one.getToken(context());
+    await clock.advance(30 * minute);
+    await session().getToken(context());
+    expect((await one.getToken(context(true))).token.reveal()).toBe(read().accessToken);
+    expect(refreshes()).toBe(1);
+  });
+
+  test("is replaced when the clock was set back so far that its age cannot be told", async () => {
+    const { signIn, session, clock, refreshes } = setUp();
+    await signIn();
+    clock.setBack(10 * minute);
+    await session().getToken(context());
+    expect(refreshes()).toBe(1);
+  });
+
+  test("lives as long as it says itself where its answer does not", async () => {
+    const { signIn, session, clock, answers } = setUp();
+    await signIn();
+    await clock.advance(30 * minute);
+    const exp = clock.now() / 1000 + 1800;
+    const jwt = `e30.${Buffer.from(JSON.stringify({ exp })).toString("base64url")}.e30`;
+    answers[paths.token] = () => json({ access_token: jwt, token_type: "Bearer" });
+    expect((await session().getToken(context())).lifetimeMs).toBe(30 * minute);
   });
 
   test("comes when its caller has gone: the answer holds the next refresh token", async () => {
@@ -478,6 +546,52 @@ describe("the token", () => {
     expect([order, refreshes()]).toEqual([["lock browser-1", "unlock"], 0]);
   });
 
+  test("is fetched with the refresh token that is there once the lock is got", async () => {
+    const { signIn, session, clock, store, read, forms } = setUp();
+    await signIn();
+    await clock.advance(70 * minute);
+    const { refreshToken: used } = read();
+    await session().getToken(context());
+    const { refreshToken: latest } = read();
+    await clock.advance(70 * minute);
+    let reads = 0;
+    const late: TokenStore = {
+      ...store,
+      async get(key) {
+        const stored = await store.get(key);
+        reads += 1;
+        return reads === 1 && stored ? { ...stored, refreshToken: used ?? "" } : stored;
+      },
+    };
+    await session({ store: late }).getToken(context());
+    expect(forms().at(-1)?.get("refresh_token")).toBe(latest);
+  });
+
+  test("that cannot be had under the lock fails as it does without", async () => {
+    const { signIn, session, clock, store, refreshTokens } = setUp();
+    await signIn();
+    refreshTokens.clear();
+    await clock.advance(70 * minute);
+    const locking: TokenStore = { ...store, withLock: (_key, work) => work() };
+    const error = await failureOf(session({ store: locking }).getToken(context()));
+    expect(error.code).toBe("ERR_LAKEBASE_SIGN_IN_REQUIRED");
+  });
+
+  test("is kept though the lock could not be given back", async () => {
+    const { signIn, session, clock, store, read, refreshes } = setUp();
+    await signIn();
+    await clock.advance(70 * minute);
+    const breaking: TokenStore = {
+      ...store,
+      withLock: async (_key, work) => {
+        await work();
+        throw new Error("the lock is lost");
+      },
+    };
+    const { token } = await session({ store: breaking }).getToken(context());
+    expect([token.reveal(), refreshes()]).toEqual([read().accessToken, 1]);
+  });
+
   test("without a refresh token serves to its end", async () => {
     const { signIn, session, clock, answers, requests } = setUp();
     answers[paths.token] = () => json({ access_token: "access-1", token_type: "bearer", expires_in: 3600 });
@@ -565,6 +679,31 @@ describe("signing out", () => {
     expect(revoked).toEqual([expect.stringMatching(/^refresh-/)]);
   });
 
+  test("does not fail with a refresh that was under way", async () => {
+    const { signIn, session, clock, kept, answers, refreshes } = setUp();
+    const one = await signIn();
+    await clock.advance(70 * minute);
+    answers[paths.token] = async () => {
+      await settle(5);
+      return failure(503);
+    };
+    const refreshing = failureOf(session().getToken(context()));
+    await expect.poll(refreshes).toBe(1);
+    expect(await one.signOut()).toEqual({ revoked: true });
+    await refreshing;
+    expect(kept.size).toBe(0);
+  });
+
+  test("gives back what the store had not taken", async () => {
+    const { signIn, session, clock, store, revoked, refreshTokens } = setUp();
+    const one = await signIn();
+    await clock.advance(70 * minute);
+    const failing = session({ store: { ...store, set: () => Promise.reject(new Error("down")) } });
+    await failureOf(failing.getToken(context()));
+    await one.signOut();
+    expect(revoked.map((token) => refreshTokens.get(token)?.used)).toEqual([false]);
+  });
+
   test("elsewhere is not undone by a refresh that was under way", async () => {
     const { signIn, session, clock, kept, answers, revoked } = setUp();
     await signIn();
@@ -616,10 +755,15 @@ describe("the store", () => {
   test("that cannot keep new tokens once does not cost the session", async () => {
     const { signIn, session, clock, store, read, refreshes } = setUp();
     await signIn();
-    await clock.advance(70 * minute);
+    await clock.advance(45 * minute);
     const failing = session({ store: { ...store, set: down } });
+    expect((await failing.getToken(context())).token.reveal()).toBe(read().accessToken);
+    await clock.advance(25 * minute);
     expect((await failureOf(failing.getToken(context()))).code).toBe("ERR_LAKEBASE_TOKEN_STORE");
+    const before = read();
+    // What was got is past its middle by now, and serves once it is kept.
     expect((await session().getToken(context())).token.reveal()).toBe(read().accessToken);
+    expect([read().refreshToken === before.refreshToken, refreshes()]).toEqual([false, 1]);
     await clock.advance(70 * minute);
     await session().getToken(context());
     expect(refreshes()).toBe(2);
@@ -633,6 +777,7 @@ describe("the store", () => {
     ["another app's", (stored) => ({ ...stored, clientId: "other" }), /belongs to another/],
     ["no token", ({ accessToken: _, ...stored }) => stored, /damaged/],
     ["a cut one", (stored) => ({ ...stored, refreshToken: "two\nlines" }), /damaged/],
+    ["no sign-in", ({ signIn: _, ...stored }) => stored, /damaged/],
     ["no expiry", (stored) => ({ ...stored, expiresAt: null }), /damaged/],
     ["no expiry either", (stored) => ({ ...stored, expiresAt: "2026" }), /damaged/],
   ])("that answers %s is told, and can be signed out of", async (_name, change, message) => {
