@@ -1,7 +1,7 @@
 import { LakebaseError } from "../errors.ts";
 import { createSecret, isSecret } from "../secret.ts";
 import type { AccessTokenProvider } from "./access-token.ts";
-import type { AuthFlow } from "./lazy-auth.ts";
+import type { AuthFlow } from "./auth-flow.ts";
 import { isTokenText } from "./token-answer.ts";
 
 /** Asks the application for its token, and believes nothing of what it answers. */

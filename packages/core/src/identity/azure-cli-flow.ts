@@ -1,5 +1,6 @@
 import { configError } from "../errors.ts";
 import type { WorkspaceAuthContext } from "../workspace-auth.ts";
+import type { AuthFlow } from "./auth-flow.ts";
 import { checkTexts } from "./auth-options.ts";
 import type { AzureCliOptions } from "./azure-cli.ts";
 import { azureCloudOf, azureOptionNames, databricksApplication, isAzureCloud } from "./azure-workspace.ts";
@@ -11,7 +12,6 @@ import {
   type CommandLine,
   tokenOf,
 } from "./command-line.ts";
-import type { AuthFlow } from "./lazy-auth.ts";
 import { isTokenText } from "./token-answer.ts";
 
 const name = "the Azure CLI";

@@ -1,10 +1,10 @@
 import { configError, LakebaseError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import type { WorkspaceAuthContext, WorkspaceRequest } from "../workspace-auth.ts";
+import type { AuthFlow } from "./auth-flow.ts";
 import type { AzureClientSecretOptions } from "./azure.ts";
 import { azureCloudOf, azureOptionNames, azureToken, isAzureCloud } from "./azure-workspace.ts";
 import { refuseUnknownOptions } from "./known-options.ts";
-import type { AuthFlow } from "./lazy-auth.ts";
 import { requestToken } from "./token-request.ts";
 
 /** The client credentials grant of Microsoft Entra. The tenant is looked up once for each workspace. */

@@ -2,10 +2,10 @@ import { configError, LakebaseError } from "../errors.ts";
 import { lifetimeFrom } from "../expiry.ts";
 import { createSecret } from "../secret.ts";
 import type { WorkspaceAuthContext, WorkspaceRequest, WorkspaceToken } from "../workspace-auth.ts";
+import type { AuthFlow } from "./auth-flow.ts";
 import type { AzureManagedIdentityOptions } from "./azure.ts";
 import { azureOptionNames, azureToken, isAzureCloud } from "./azure-workspace.ts";
 import { refuseUnknownOptions } from "./known-options.ts";
-import type { AuthFlow } from "./lazy-auth.ts";
 import { isTokenText } from "./token-answer.ts";
 
 /**

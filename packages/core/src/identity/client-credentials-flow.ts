@@ -1,8 +1,8 @@
 import type { Secret } from "../secret.ts";
 import type { WorkspaceAuthContext } from "../workspace-auth.ts";
+import type { AuthFlow } from "./auth-flow.ts";
 import type { ClientCredentialsOptions } from "./client-credentials.ts";
 import { refuseUnknownOptions } from "./known-options.ts";
-import type { AuthFlow } from "./lazy-auth.ts";
 import { discoveryOptionNames, rememberEndpoints } from "./oauth-endpoints.ts";
 import { requestToken } from "./token-request.ts";
 

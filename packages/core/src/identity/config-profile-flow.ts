@@ -1,10 +1,10 @@
 import { configError } from "../errors.ts";
 import type { WorkspaceAuth, WorkspaceAuthSurroundings } from "../workspace-auth.ts";
+import type { AuthFlow } from "./auth-flow.ts";
 import { checkTexts } from "./auth-options.ts";
 import { findProfile, isProfileVariable, variablesOfProfile } from "./config-file.ts";
 import type { ConfigProfileOptions } from "./config-profile.ts";
 import { selectFrom } from "./environment.ts";
-import type { AuthFlow } from "./lazy-auth.ts";
 import type { Selection } from "./selection.ts";
 
 /** The identity that a profile's own fields name. */

@@ -1,5 +1,6 @@
 import { configError } from "../errors.ts";
 import type { WorkspaceAuthContext, WorkspaceToken } from "../workspace-auth.ts";
+import type { AuthFlow } from "./auth-flow.ts";
 import { checkTexts } from "./auth-options.ts";
 import {
   absentIdentity,
@@ -11,7 +12,6 @@ import {
 } from "./command-line.ts";
 import { findProfile } from "./config-file.ts";
 import type { DatabricksCliOptions } from "./databricks-cli.ts";
-import type { AuthFlow } from "./lazy-auth.ts";
 
 /** Which login of the Databricks CLI is meant. */
 export interface DatabricksCliSettings extends DatabricksCliOptions {

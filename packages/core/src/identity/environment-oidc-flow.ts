@@ -1,5 +1,5 @@
 import { configError } from "../errors.ts";
-import type { AuthFlow } from "./lazy-auth.ts";
+import type { AuthFlow } from "./auth-flow.ts";
 import type { EnvironmentOidcOptions } from "./oidc.ts";
 import { exchangeFlow } from "./subject-token-flow.ts";
 

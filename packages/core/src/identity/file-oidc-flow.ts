@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { configError } from "../errors.ts";
-import type { AuthFlow } from "./lazy-auth.ts";
+import type { AuthFlow } from "./auth-flow.ts";
 import type { FileOidcOptions } from "./oidc.ts";
 import { exchangeFlow } from "./subject-token-flow.ts";
 

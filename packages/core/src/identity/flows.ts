@@ -1,4 +1,4 @@
-import type { AuthFlow } from "./lazy-auth.ts";
+import type { AuthFlow } from "./auth-flow.ts";
 
 /** What an identity does once it is used, by the function that makes it. Each is a file of its own, loaded in its turn. */
 const flows = {

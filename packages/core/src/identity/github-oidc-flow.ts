@@ -1,5 +1,5 @@
 import { configError, LakebaseError } from "../errors.ts";
-import type { AuthFlow } from "./lazy-auth.ts";
+import type { AuthFlow } from "./auth-flow.ts";
 import { defaultAudience } from "./oauth-endpoints.ts";
 import type { GithubOidcOptions } from "./oidc.ts";
 import { exchangeFlow } from "./subject-token-flow.ts";

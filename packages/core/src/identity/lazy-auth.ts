@@ -1,13 +1,7 @@
-import type { WorkspaceAuth, WorkspaceAuthSurroundings } from "../workspace-auth.ts";
+import type { WorkspaceAuth } from "../workspace-auth.ts";
+import type { AuthFlow } from "./auth-flow.ts";
 import type { AuthFactory, FlowOf, FlowOptions } from "./flows.ts";
 import { requireSecret } from "./required.ts";
-import type { Selection } from "./selection.ts";
-
-/** What an identity does once it is used. */
-export interface AuthFlow extends Pick<WorkspaceAuth, "getToken" | "workspaceHost"> {
-  /** How it came to be the identity that it is, where it had a choice. */
-  select?(surroundings: WorkspaceAuthSurroundings): Promise<Selection>;
-}
 
 /** An identity with its working half within reach. */
 export interface LazyAuth<Name extends AuthFactory = AuthFactory> extends WorkspaceAuth {

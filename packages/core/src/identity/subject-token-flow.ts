@@ -1,7 +1,7 @@
 import { LakebaseError } from "../errors.ts";
 import type { WorkspaceAuthContext, WorkspaceRequest } from "../workspace-auth.ts";
+import type { AuthFlow } from "./auth-flow.ts";
 import { refuseUnknownOptions } from "./known-options.ts";
-import type { AuthFlow } from "./lazy-auth.ts";
 import { discoveryOptionNames, type OAuthEndpoints, rememberEndpoints } from "./oauth-endpoints.ts";
 import type { FederationOptions } from "./token-exchange.ts";
 import { requestToken } from "./token-request.ts";

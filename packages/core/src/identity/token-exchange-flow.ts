@@ -1,6 +1,6 @@
 import { LakebaseError } from "../errors.ts";
 import { isSecret } from "../secret.ts";
-import type { AuthFlow } from "./lazy-auth.ts";
+import type { AuthFlow } from "./auth-flow.ts";
 import { exchangeFlow } from "./subject-token-flow.ts";
 import type { TokenExchangeOptions } from "./token-exchange.ts";
 

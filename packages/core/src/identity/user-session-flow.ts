@@ -3,7 +3,7 @@ import { isLakebaseError } from "../error-chain.ts";
 import { configError, LakebaseError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import { packageVersion } from "../version.ts";
-import type { AuthFlow } from "./lazy-auth.ts";
+import type { AuthFlow } from "./auth-flow.ts";
 import type { LoopbackOptions } from "./user-session-loopback.ts";
 import { createOAuthClient, type GrantedTokens, type KeptSignIn, workspaceHeader } from "./user-session-oauth.ts";
 import { readUserSessionOptions, type UserSessionOptions } from "./user-session-options.ts";

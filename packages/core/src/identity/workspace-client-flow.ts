@@ -1,6 +1,6 @@
 import { configError, LakebaseError } from "../errors.ts";
 import { createSecret } from "../secret.ts";
-import type { AuthFlow } from "./lazy-auth.ts";
+import type { AuthFlow } from "./auth-flow.ts";
 import { isTokenText } from "./token-answer.ts";
 import type { SdkWorkspaceClient } from "./workspace-client.ts";
 
