@@ -481,6 +481,9 @@ describe("the bound", () => {
     });
     const waiting = ask(tokenOf(names[2] as string));
     await clock.advance(500);
+    // One is asked to leave for one who waits, however often somebody looks.
+    await ask(tokenOf(names[1] as string)).now();
+    expect(opened[1]).toMatchObject({ ended: 0 });
     expect(waiting.settled).toBe(false);
     expect(users.health()).toMatchObject({ users: 1, ending: 1, waiting: 1 });
     expect(opened).toHaveLength(2);
@@ -521,6 +524,16 @@ describe("the bound", () => {
     await clock.advance(240 * second);
     expect(clock.pending()).toBe(0);
     expect(users.health()).toMatchObject({ users: 0, counts: { opened: 2, ended: 2 } });
+  });
+
+  test("lets go of tokens that were refused, although nobody else comes", async () => {
+    const { ask, tokenOf, clock, revoked } = setUp();
+    const token = tokenOf(names[0] as string);
+    revoked.add(token);
+    await ask(token).now();
+    expect([clock.pending(), clock.pending(true)]).toEqual([1, 0]);
+    await clock.advance(121 * second);
+    expect(clock.pending()).toBe(0);
   });
 
   test("sweeps by the last use and not by the first", async () => {

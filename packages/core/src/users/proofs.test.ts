@@ -40,6 +40,20 @@ test("no more proofs are kept than are allowed: the least recently used goes", a
   expect(asked).toEqual(["a", "b", "c", "d", "b"]);
 });
 
+test("what is being asked stays, so that nobody asks twice, however many come", async () => {
+  const asked: string[] = [];
+  const { prove } = setUp({
+    most: 2,
+    ask: (token) => {
+      asked.push(token.reveal());
+      return new Promise(() => {});
+    },
+  });
+  for (const token of ["a", "b", "c", "a", "b", "c"]) prove(token);
+  await settle(5);
+  expect(asked).toEqual(["a", "b", "c"]);
+});
+
 test("what has ended goes, what is being asked stays", async () => {
   const { clock, prove, proofs } = setUp({
     ask: (token) => (token.reveal() === "slow" ? new Promise(() => {}) : Promise.resolve("somebody")),
