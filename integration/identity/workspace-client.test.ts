@@ -4,7 +4,7 @@ import { WorkspaceClient } from "@databricks/sdk-experimental";
 import { type LakebaseOptions, type SdkWorkspaceClient, workspaceClient } from "@x/lakebase-core";
 import { describe, expect, test } from "vitest";
 import { pgAdapter } from "../contract/adapters/pg.ts";
-import { createWorld, rejection, thrown } from "../contract/world.ts";
+import { createWorld, rejection } from "../contract/world.ts";
 
 const world = createWorld(pgAdapter);
 
@@ -105,10 +105,14 @@ describe("the identity of the official SDK's client", () => {
     });
   });
 
-  test.each([undefined, null, {}, { config: {} }, { config: { authenticate() {} } }])("is not made of %j", (client) => {
-    expect(thrown(() => workspaceClient(client as unknown as SdkWorkspaceClient))).toMatchObject({
-      code: "ERR_LAKEBASE_CONFIG",
-      message: expect.stringMatching(/must be a WorkspaceClient of @databricks\/sdk-experimental/),
-    });
-  });
+  test.each([undefined, null, {}, { config: {} }, { config: { authenticate() {} } }])(
+    "is not made of %j",
+    async (client) => {
+      const made = options(client as unknown as SdkWorkspaceClient);
+      expect(await rejection(world.handle(made).warmup())).toMatchObject({
+        code: "ERR_LAKEBASE_CONFIG",
+        message: expect.stringMatching(/must be a WorkspaceClient of @databricks\/sdk-experimental/),
+      });
+    },
+  );
 });

@@ -16,7 +16,7 @@ export interface SdkWorkspaceClient {
  * not go through it, because it does not verify TLS unless its config says `skipVerify: false`. A `warning` event tells
  * you when it does not: its own calls may have given the token away already.
  *
- * @throws LakebaseError `ERR_LAKEBASE_CONFIG` when it is no such client.
+ * @throws LakebaseError `ERR_LAKEBASE_CONFIG` at the first login, when it is no such client.
  * @example
  * ```ts
  * import { createLakebase, type SdkWorkspaceClient, workspaceClient } from "@x/lakebase-core";
