@@ -108,6 +108,13 @@ describe("whoever has signed in to the Azure CLI", () => {
       "the Azure CLI knows no such tenant; check ARM_TENANT_ID, or azureCli({ tenantId })",
     ],
     [
+      "the tenant knows nothing of Databricks",
+      { mayUse: false },
+      {},
+      "ERR_LAKEBASE_PERMISSION_DENIED",
+      "the Azure CLI may not have tokens for Databricks in this tenant; is it the tenant of the workspace?",
+    ],
+    [
       "it is not installed",
       {},
       { path: "/nowhere/az" },

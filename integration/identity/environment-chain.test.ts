@@ -181,6 +181,20 @@ describe("the environment", () => {
     expect(explanation).toMatchObject({ identity: undefined, error: { message: error.message } });
   });
 
+  test("lacks only somebody where the default profile names a workspace", async () => {
+    await programs.writeConfig(`[DEFAULT]\nhost = ${world.local.workspaceUrl}\n`);
+    const error = await rejection(world.handle({ env: place() }).warmup());
+    expect((error as { problems?: unknown }).problems).toEqual([
+      {
+        option: "auth",
+        variable: "DATABRICKS_…",
+        message: expect.stringContaining(
+          "databricks-cli: nobody is signed in to the Databricks CLI there; run `databricks auth login --profile DEFAULT`\n",
+        ),
+      },
+    ]);
+  });
+
   test("asks no program where a job of GitHub Actions has its own identity", async () => {
     await programs.databricks.signIn(world.local.workspaceUrl);
     const job = { ACTIONS_ID_TOKEN_REQUEST_URL: "https://github.example.com", ACTIONS_ID_TOKEN_REQUEST_TOKEN: "t" };

@@ -36,6 +36,9 @@ export async function main(/** @type {string[]} */ args, /** @type {string} */ p
   if (values.subscription !== undefined && values.subscription !== state.subscription) {
     return fail(`ERROR: Subscription '${values.subscription}' not found.`);
   }
+  if (values.resource === databricks && !state.mayUse) {
+    return fail("ERROR: AADSTS650057: Invalid resource.");
+  }
   if (values.resource !== databricks) {
     if (!state.mayManage) return fail("ERROR: AADSTS50076: you must use multi-factor authentication");
     return print({ access_token: "management-t0ken", endsAt: session.endsAt });

@@ -24,6 +24,8 @@ export interface ProgramState {
   skewMs: number;
   managed: boolean;
   mayManage: boolean;
+  /** Whether the tenant lets it have tokens for Databricks. */
+  mayUse: boolean;
   tenantId: string;
   subscription: string;
 }
@@ -64,6 +66,7 @@ const initial: ProgramState = {
   skewMs: 0,
   managed: false,
   mayManage: true,
+  mayUse: true,
   tenantId: "tenant-of-acme",
   subscription: "subscription-of-acme",
 };

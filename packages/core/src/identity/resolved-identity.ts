@@ -42,7 +42,9 @@ export async function resolveSelected(
   const problems: ConfigProblem[] = selection?.problem ? [selection.problem] : [];
   const auth = selection ? selection.auth : identity.auth;
   const workspaceHost = await workspaceOf(auth, config.workspaceHost, surroundings, problems);
-  problems.unshift(...whatIsMissing(config, { auth, workspaceHost }));
+  // A profile may name the workspace and nobody.
+  const named = workspaceHost ?? (selection?.profile?.fields.host || undefined);
+  problems.unshift(...whatIsMissing(config, { auth, workspaceHost: named }));
   throwProblems(problems);
   return auth && workspaceHost !== undefined ? { auth, workspaceHost } : undefined;
 }
