@@ -1,61 +1,16 @@
 import { setImmediate } from "node:timers/promises";
-import type { LakebaseEvent } from "@x/lakebase-core";
-import { type LocalLakebase, startLocalLakebase } from "@x/lakebase-local";
 import { type LakebasePostgresOptions, lakebasePostgres } from "@x/lakebase-postgres-js";
-import { type Generated, Kysely, sql } from "kysely";
+import { type Kysely, sql } from "kysely";
 import { PostgresJSDialect } from "kysely-postgres-js";
-import pg from "pg";
-import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-
-interface Database {
-  books: { id: Generated<number>; title: string };
-}
-
-let local: LocalLakebase;
-let observer: pg.Client;
-const opened: Kysely<Database>[] = [];
-const events: LakebaseEvent[] = [];
+import { expect, test, vi } from "vitest";
+import { type Database, openBooks } from "./kysely-books.ts";
 
 /** Kysely on postgres.js, as its users set it up. */
-function open(options: LakebasePostgresOptions = {}): Kysely<Database> {
-  const onEvent = (event: LakebaseEvent) => void events.push(event);
-  const client = lakebasePostgres({
-    env: local.env,
-    clock: local.clock,
-    onEvent,
-    ...options,
-  } as LakebasePostgresOptions);
-  const db = new Kysely<Database>({ dialect: new PostgresJSDialect({ postgres: client }) });
-  opened.push(db);
-  return db;
-}
-
-beforeAll(async () => {
-  local = await startLocalLakebase({ log: () => {} });
-  observer = new pg.Client(local.postgresUrl);
-  await observer.connect();
-  const db = open();
-  await db.schema
-    .createTable("books")
-    .addColumn("id", "serial", (column) => column.primaryKey())
-    .addColumn("title", "text", (column) => column.notNull())
-    .execute();
+const books = openBooks<LakebasePostgresOptions>((options, environment) => {
+  const client = lakebasePostgres({ ...environment(), ...options } as LakebasePostgresOptions);
+  return new PostgresJSDialect({ postgres: client });
 });
-afterAll(async () => {
-  await observer.end();
-  await local.close();
-});
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((db) => db.destroy()));
-  while (local.sessions() > 0) await setImmediate();
-});
-
-/** Postgres runs a statement with this text. */
-async function runs(text: string): Promise<void> {
-  const statement =
-    "select 1 from pg_stat_activity where state = 'active' and query like $1 and pid <> pg_backend_pid()";
-  while ((await observer.query(statement, [`%${text}%`])).rowCount === 0) await setImmediate();
-}
+const { open, runs } = books;
 
 const titles = async (db: Kysely<Database>) =>
   (await db.selectFrom("books").select("title").orderBy("id").execute()).map(({ title }) => title);
@@ -77,11 +32,11 @@ test("asks, writes and rolls back", async () => {
 test("logs in again with a new token after its token was revoked", async () => {
   const db = open({ max: 1 });
   await sql`select 1`.execute(db);
-  local.killConnections("terminate");
-  while (local.sessions() > 0) await setImmediate();
-  local.revokeAll();
+  books.local.killConnections("terminate");
+  while (books.local.sessions() > 0) await setImmediate();
+  books.local.revokeAll();
   expect((await sql<{ one: number }>`select 1 as one`.execute(db)).rows).toEqual([{ one: 1 }]);
-  expect(local.logins.slice(-2).map(({ outcome }) => outcome)).toEqual(["refused", "accepted"]);
+  expect(books.local.logins.slice(-2).map(({ outcome }) => outcome)).toEqual(["refused", "accepted"]);
 });
 
 test("streams, and ends the statement when the loop ends", async () => {
@@ -122,7 +77,7 @@ test.each(["terminate", "reset"] as const)("goes on after its connection was los
     .execute(db)
     .catch((error) => error);
   await runs(`plain_${how}`);
-  local.killConnections(how);
+  books.local.killConnections(how);
   expect(await plain).toMatchObject({ code: how === "terminate" ? "57P01" : "ECONNRESET" });
   expect((await sql<{ one: number }>`select 1 as one`.execute(db)).rows).toEqual([{ one: 1 }]);
 
@@ -130,7 +85,7 @@ test.each(["terminate", "reset"] as const)("goes on after its connection was los
   const transaction = db.transaction().execute((tx) => statement("amid").execute(tx));
   const failed = expect(transaction).rejects.toThrow();
   await runs(`amid_${how}`);
-  local.killConnections(how);
+  books.local.killConnections(how);
   await failed;
   expect((await sql<{ one: number }>`select 1 as one`.execute(db)).rows).toEqual([{ one: 1 }]);
 });
@@ -140,5 +95,5 @@ test("ends its client, and all that belongs to it", async () => {
   await sql`select 1`.execute(db);
   await db.destroy();
   await expect(sql`select 1`.execute(db)).rejects.toThrow(/destroyed/);
-  while (local.sessions() > 0) await setImmediate();
+  while (books.local.sessions() > 0) await setImmediate();
 });

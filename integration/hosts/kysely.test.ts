@@ -1,75 +1,27 @@
 import { setImmediate } from "node:timers/promises";
-import { createLakebase, type LakebaseEvent } from "@x/lakebase-core";
+import { createLakebase } from "@x/lakebase-core";
 import { lakebasePool } from "@x/lakebase-core/pg";
 import { LakebaseDialect, type LakebaseDialectOptions } from "@x/lakebase-kysely";
-import { type LocalLakebase, startLocalLakebase } from "@x/lakebase-local";
-import { type Generated, Kysely, sql } from "kysely";
-import pg from "pg";
+import { type Kysely, sql } from "kysely";
 import Cursor from "pg-cursor";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { type Database, openBooks } from "./kysely-books.ts";
 
-interface Database {
-  books: { id: Generated<number>; title: string };
-}
-
-let local: LocalLakebase;
-let observer: pg.Client;
-const opened: Kysely<Database>[] = [];
-const events: LakebaseEvent[] = [];
+const books = openBooks<LakebaseDialectOptions>((options = {}, environment) => {
+  const isComplete = "pool" in options || "lakebase" in options;
+  return new LakebaseDialect((isComplete ? options : { ...environment(), ...options }) as LakebaseDialectOptions);
+});
+const { environment, events, open, runs } = books;
 /** What Kysely tells of what fails after an abort. */
 const told = vi.spyOn(console, "error");
 
-beforeAll(async () => {
-  local = await startLocalLakebase({ log: () => {} });
-  observer = new pg.Client(local.postgresUrl);
-  await observer.connect();
-  const db = open();
-  await db.schema
-    .createTable("books")
-    .addColumn("id", "serial", (column) => column.primaryKey())
-    .addColumn("title", "text", (column) => column.notNull())
-    .execute();
-  await db.destroy();
-});
-afterAll(async () => {
-  await observer.end();
-  await local.close();
-});
 beforeEach(() => {
-  events.length = 0;
   told.mockReset().mockImplementation(() => {});
 });
-afterEach(async () => {
-  local.faults.clear();
-  await Promise.all(opened.splice(0).map((db) => db.destroy()));
-  // Whatever a test has done to its connections, the end of Kysely is the end of all of them.
-  while (local.sessions() > 0) await setImmediate();
-});
-
-const onEvent = (event: LakebaseEvent) => void events.push(event);
-const environment = () => ({ env: local.env, clock: local.clock, onEvent });
-
-function open(options: LakebaseDialectOptions = {}): Kysely<Database> {
-  const merged = "pool" in options || "lakebase" in options ? options : { ...environment(), ...options };
-  const db = new Kysely<Database>({ dialect: new LakebaseDialect(merged as LakebaseDialectOptions) });
-  opened.push(db);
-  return db;
-}
-
-/** How many sessions run a statement that begins so. */
-async function running(statement: string): Promise<number> {
-  const counted = "select count(*)::int as n from pg_stat_activity where state = 'active' and starts_with(query, $1)";
-  return (await observer.query(counted, [statement])).rows[0].n;
-}
-
-/** Waits until so many do. */
-async function runs(statement: string, sessions = 1): Promise<void> {
-  while ((await running(statement)) !== sessions) await setImmediate();
-}
 
 const one = (db: Kysely<Database>) => sql<{ one: number }>`select 1 as one`.execute(db).then(({ rows }) => rows);
 const sleep = sql`select pg_sleep(30)`;
-const calls = (operation: string) => local.requests.filter((request) => request.operation === operation).length;
+const calls = (operation: string) => books.local.requests.filter((request) => request.operation === operation).length;
 
 describe("Kysely's own words", () => {
   test("controlled transactions roll back to a savepoint and commit the rest", async () => {
@@ -132,7 +84,7 @@ describe("cancelling", () => {
     async (inflightQueryAbortStrategy) => {
       const db = open({ max: 1, applicationName: "acme+lakebase" });
       await one(db);
-      const before = { logins: local.logins.length, credential: calls("credential") };
+      const before = { logins: books.local.logins.length, credential: calls("credential") };
       const abort = new AbortController();
       const outcome = sleep.execute(db, { signal: abort.signal, inflightQueryAbortStrategy }).catch((error) => error);
       await runs("select pg_sleep(30)");
@@ -141,8 +93,8 @@ describe("cancelling", () => {
       expect(await outcome).toBe(reason);
       await runs("select pg_sleep(30)", 0);
       expect(await one(db)).toEqual([{ one: 1 }]);
-      while (local.sessions() > 1) await setImmediate();
-      const control = local.logins.slice(before.logins);
+      while (books.local.sessions() > 1) await setImmediate();
+      const control = books.local.logins.slice(before.logins);
       expect(control).toHaveLength(inflightQueryAbortStrategy === "cancel query" ? 1 : 2);
       for (const login of control) {
         expect(login).toMatchObject({ applicationName: "acme+lakebase", tls: "TLSv1.3", outcome: "accepted" });
@@ -158,7 +110,7 @@ describe("cancelling", () => {
     const options = { signal: abort.signal, inflightQueryAbortStrategy: "cancel query" } as const;
     const outcome = sleep.execute(db, options).catch((error) => error);
     await runs("select pg_sleep(30)");
-    local.clock.advance(61 * 60_000);
+    books.local.clock.advance(61 * 60_000);
     abort.abort();
     expect(await outcome).toMatchObject({ name: "AbortError" });
     await runs("select pg_sleep(30)", 0);
@@ -167,7 +119,7 @@ describe("cancelling", () => {
 
   test("works on a pool that was given", async () => {
     const pool = lakebasePool({ ...environment(), max: 1, statement_timeout: 40_000 });
-    const before = local.logins.length;
+    const before = books.local.logins.length;
     const db = open({ pool });
     const abort = new AbortController();
     const options = { signal: abort.signal, inflightQueryAbortStrategy: "cancel query" } as const;
@@ -177,7 +129,7 @@ describe("cancelling", () => {
     expect(await outcome).toMatchObject({ name: "AbortError" });
     await runs("select pg_sleep(30)", 0);
     expect(await one(db)).toEqual([{ one: 1 }]);
-    const timeouts = local.logins.slice(before).map(({ startup }) => startup.statement_timeout);
+    const timeouts = books.local.logins.slice(before).map(({ startup }) => startup.statement_timeout);
     expect(timeouts).toEqual(["40000", "40000"]);
     await pool.end();
   });
@@ -185,7 +137,7 @@ describe("cancelling", () => {
   test("that cannot log in rejects all the same, and prints no secret", async () => {
     const db = open({ max: 1 });
     await one(db);
-    local.faults.login({ kind: "refuse", sqlState: "28P01", message: "no" });
+    books.local.faults.login({ kind: "refuse", sqlState: "28P01", message: "no" });
     const abort = new AbortController();
     const options = { signal: abort.signal, inflightQueryAbortStrategy: "cancel query" } as const;
     const outcome = sql`select pg_sleep(1)`.execute(db, options).catch((error) => error);
@@ -195,7 +147,7 @@ describe("cancelling", () => {
     while (told.mock.calls.length === 0) await setImmediate();
     const printed = JSON.stringify(told.mock.calls);
     expect(printed).toContain("failed in the background");
-    expect(local.secrets().filter((secret) => printed.includes(secret))).toEqual([]);
+    expect(books.local.secrets().filter((secret) => printed.includes(secret))).toEqual([]);
     // The statement went on to its end, and gave its connection back.
     expect(await one(db)).toEqual([{ one: 1 }]);
   });
@@ -228,13 +180,13 @@ describe("cancelling", () => {
 
   test("a query that waits for its login gives the connection back when it comes", async () => {
     const db = open({ max: 1 });
-    const fault = local.faults.api({ on: "credential", kind: "slow", delayMs: 60_000, times: 1 });
+    const fault = books.local.faults.api({ on: "credential", kind: "slow", delayMs: 60_000, times: 1 });
     const abort = new AbortController();
     const outcome = sql`select 1`.execute(db, { signal: abort.signal }).catch((error) => error);
     while (fault.hits === 0) await setImmediate();
     abort.abort();
     expect(await outcome).toMatchObject({ name: "AbortError" });
-    local.clock.advance(60_000);
+    books.local.clock.advance(60_000);
     expect(await one(db)).toEqual([{ one: 1 }]);
   });
 });
@@ -246,7 +198,7 @@ describe("connections that the server ends", () => {
       const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(db);
       const outcome = sleep.execute(db).catch((error) => error);
       await runs("select pg_sleep(30)");
-      await observer.query("select pg_terminate_backend($1)", [rows[0]?.pid]);
+      await books.observer.query("select pg_terminate_backend($1)", [rows[0]?.pid]);
       expect(await outcome).toMatchObject({ code: "57P01" });
       expect(await one(db)).toEqual([{ one: 1 }]);
       const losses = events.filter(({ type }) => type === "connectionLost");
@@ -259,7 +211,7 @@ describe("connections that the server ends", () => {
     const db = open({ max: 1 });
     const tx = await db.startTransaction().execute();
     await tx.insertInto("books").values({ title: "lost" }).execute();
-    local.killConnections("terminate");
+    books.local.killConnections("terminate");
     while (!events.some(({ type }) => type === "connectionLost")) await setImmediate();
     await expect(tx.insertInto("books").values({ title: "late" }).execute()).rejects.toThrow();
     await expect(tx.rollback().execute()).rejects.toThrow();
@@ -276,7 +228,7 @@ describe("ownership", () => {
     await one(db);
     await Promise.all([db.destroy(), db.destroy()]);
     await db.destroy();
-    while (local.sessions() > 0) await setImmediate();
+    while (books.local.sessions() > 0) await setImmediate();
     await expect(one(db)).rejects.toThrow("driver has already been destroyed");
   });
 
@@ -286,10 +238,10 @@ describe("ownership", () => {
     const [first, second] = ["first", "second"].map((name) =>
       open({ pool, onCreateConnection: async () => void created.push(name) }),
     ) as [Kysely<Database>, Kysely<Database>];
-    const before = local.logins.length;
+    const before = books.local.logins.length;
     await one(first);
     await one(second);
-    expect(local.logins.length - before).toBe(1);
+    expect(books.local.logins.length - before).toBe(1);
     expect(created).toEqual(["first", "second"]);
 
     const begun = sql`select pg_sleep(0.2)`.execute(second);
