@@ -454,8 +454,8 @@ export class Handle {
         this.#parts.clock.now,
       );
     } catch (error) {
-      // What a branch or a host was found to mean is gone.
-      if (isLakebaseError(error, "ERR_LAKEBASE_NOT_FOUND")) this.#targets.forget();
+      // What a branch or a host was found to mean may be another endpoint by now; the next try knows.
+      if (isLakebaseError(error, "ERR_LAKEBASE_NOT_FOUND")) await this.#targets.renewNamed();
       throw error;
     }
   }

@@ -220,6 +220,29 @@ describe("a branch", () => {
   });
 });
 
+test("a refresh that does not find the endpoint of a branch takes nothing from those who have a token", async () => {
+  const { connect, answers, clock, calls } = setUp({ branch: production });
+  await connect();
+  for (const path of [paths.credential, paths.endpoints]) answers[path] = () => failure(404);
+  await clock.advance(50 * 60_000);
+  expect((await connect()).value?.host).toBe(databaseHost);
+  await clock.advance(60_000);
+  expect((await connect()).value?.host).toBe(databaseHost);
+  expect([calls(paths.credential) > 1, calls(paths.endpoints) > 1]).toEqual([true, true]);
+});
+
+test("a named endpoint that is not found is not looked up in its stead", async () => {
+  const { connect, answers, calls, clock, handle } = setUp({ endpoint: primary.name });
+  answers[paths.endpoint] = () => json(primary);
+  const settings = (await connect()).value;
+  answers[paths.credential] = () => failure(404);
+  handle.invalidate(settings?.password ?? "");
+  expect((await connect()).error).toMatchObject({ code: "ERR_LAKEBASE_NOT_FOUND" });
+  await clock.advance(60_000);
+  expect((await connect()).error).toMatchObject({ code: "ERR_LAKEBASE_NOT_FOUND" });
+  expect(calls(paths.endpoint)).toBe(1);
+});
+
 describe("a project", () => {
   test("is reached at its default branch, by two calls", async () => {
     const { connect, asked, mintedFor } = setUp({ project: "shop" });

@@ -117,7 +117,8 @@ export class TargetBook {
       if (replica !== undefined) return replica;
     }
     // It may have one later: a young endpoint, or readable secondaries that are enabled now.
-    this.forget();
+    this.#found.forget();
+    this.#replica.forget();
     const why = access === "read-only" ? ": there are neither readable secondaries nor a read-only endpoint" : " yet";
     throw new LakebaseError(
       "ERR_LAKEBASE_NOT_FOUND",
@@ -146,10 +147,9 @@ export class TargetBook {
     await this.#renewal;
   }
 
-  /** What was found is not there any more. */
-  forget(): void {
-    this.#found.forget();
-    this.#replica.forget();
+  /** Asks again what tokens are to be minted for, where that was found and not given. */
+  async renewNamed(): Promise<void> {
+    if (!isNamed(this.#parts.target)) await this.renew();
   }
 
   get lastErrorCode(): string | undefined {
