@@ -237,6 +237,24 @@ describe("lakebase exec", () => {
     },
   );
 
+  test("lets a program with one of our adapters log in where a host alone was named, without a search of its own", async () => {
+    const [asked, before] = [local.requests.length, local.logins.length];
+    const seam = JSON.stringify(import.meta.resolve("@x/lakebase-core/pg"));
+    const rows = await inside(
+      `
+      import { lakebasePool } from ${seam};
+      await using pool = lakebasePool({ max: 1 });
+      console.log(JSON.stringify((await pool.query("select current_user::text as user")).rows));
+    `,
+      { ...local.envFor("apps"), LAKEBASE_ENDPOINT: "" },
+    );
+    expect(rows).toEqual([{ user: local.servicePrincipal.clientId }]);
+    expect(local.logins.slice(before).map(({ host, outcome }) => [host, outcome])).toEqual([[local.host, "accepted"]]);
+    const operations = local.requests.slice(asked).map(({ operation }) => operation);
+    expect(operations.filter((operation) => operation === "projects")).toHaveLength(1);
+    expect(operations.filter((operation) => operation === "credential")).toHaveLength(2);
+  });
+
   test("lets node-postgres and postgres.js log in by URL and by variables, with TLS and the name in the startup packet", async () => {
     const before = local.logins.length;
     const rows = await inside(`

@@ -32,6 +32,25 @@ test("adds what drivers read, and leaves the rest as it was", () => {
   expect(childEnvironment(env, settings, roots)).toEqual({ ...env, ...added });
 });
 
+const endpoint = "projects/p/branches/b/endpoints/e";
+
+test.each([
+  [{ PGHOST: "h.example.com" }, endpoint, { LAKEBASE_ENDPOINT: endpoint }],
+  [{ ENDPOINT_NAME: "sagemaker-7", LAKEBASE_PROJECT: " " }, endpoint, { LAKEBASE_ENDPOINT: endpoint }],
+  [{}, "shop", { LAKEBASE_INSTANCE_NAME: "shop" }],
+  [{}, undefined, {}],
+  [{ PGENDPOINT: endpoint }, endpoint, {}],
+  [{ ENDPOINT_NAME: endpoint }, endpoint, {}],
+  [{ LAKEBASE_PROJECT: "p" }, endpoint, {}],
+  [{ LAKEBASE_AUTOSCALING_BRANCH: "projects/p/branches/b" }, endpoint, {}],
+  [{ LAKEBASE_INSTANCE_NAME: "shop" }, "shop", {}],
+])(
+  "names the target that was found for %o, %s, where nothing else does",
+  (env: Record<string, string>, target, found) => {
+    expect(childEnvironment(env, { ...settings, target }, roots)).toEqual({ ...env, ...added, ...found });
+  },
+);
+
 test("takes away what would lead elsewhere", () => {
   const env = {
     DATABASE_URL: "postgresql://elsewhere",

@@ -1,6 +1,6 @@
 import type { ConnectionSettings } from "@x/lakebase-core";
 import { connectionUrl } from "./connection-url.ts";
-import type { Environment } from "./options.ts";
+import { type Environment, namesTarget } from "./options.ts";
 import type { RootCertificates } from "./root-certificates.ts";
 
 /** What would lead a command elsewhere than our variables do, or there without verified TLS. */
@@ -20,6 +20,12 @@ export function childEnvironment(
   settings: ConnectionSettings,
   roots: RootCertificates,
 ): Record<string, string> {
+  const { target } = settings;
+  // A host alone was looked up. Said here, it is not looked up again, and the token is not taken for a native password.
+  const found =
+    target === undefined || namesTarget(env)
+      ? {}
+      : { [target.includes("/") ? "LAKEBASE_ENDPOINT" : "LAKEBASE_INSTANCE_NAME"]: target };
   const own = {
     PGHOST: settings.host,
     PGHOSTADDR: settings.hostAddress,
@@ -38,7 +44,7 @@ export function childEnvironment(
     DATABASE_URL: connectionUrl(settings),
     NODE_EXTRA_CA_CERTS: roots.extraFile,
   };
-  const merged = { ...env, ...Object.fromEntries(contradicting.map((name) => [name, undefined])), ...own };
+  const merged = { ...env, ...Object.fromEntries(contradicting.map((name) => [name, undefined])), ...found, ...own };
   return Object.fromEntries(
     Object.entries(merged).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );

@@ -78,6 +78,12 @@ const targetVariables = [
   "PGPASSWORD",
 ];
 
+/** Whether the environment says more of the target than its host. */
+export function namesTarget(env: Environment): boolean {
+  const names = targetVariables.filter((name) => !name.startsWith("PG") || name === "PGENDPOINT");
+  return names.some((name) => env[name]?.trim()) || env.ENDPOINT_NAME?.trim().startsWith("projects/") === true;
+}
+
 /**
  * The environment as it would be if the options had been variables. A target from the options never meets what the
  * environment says about another one. It is what core reads, and what a command starts from, so that both agree.

@@ -52,6 +52,8 @@ export interface ConnectionSettings {
   readonly options: string | undefined;
   /** When the password ends; `undefined` for a native role. */
   readonly expiresAt: Date | undefined;
+  /** What the password is for: the resource name of an endpoint or the name of an instance; `undefined` for a native role. */
+  readonly target?: string | undefined;
 }
 
 /** A look at a handle. Holds no secret; meant for a health endpoint. */
@@ -235,10 +237,11 @@ export class Handle {
     await this.#settle();
     // Where the token would go is settled before there is one.
     const tls = await this.#postgresTls();
-    const [{ host, told }, user] = await Promise.all([
+    const isNative = this.#parts.config.identity.kind === "native";
+    const [{ host, told }, user, named] = await Promise.all([
       this.#hostFor(scope, signal),
       this.#userName(signal),
-      this.#parts.config.identity.kind === "oauth" && this.#targets.named({ signal }),
+      isNative ? undefined : this.#targets.named({ signal }),
     ]);
     const { password, expiresAt, fromCache } = await this.#password(signal);
     return {
@@ -255,6 +258,7 @@ export class Handle {
         ssl: tls(host),
         options: this.#parts.config.startupOptions,
         expiresAt,
+        target: named?.name,
       },
     };
   }
