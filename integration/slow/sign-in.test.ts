@@ -217,6 +217,14 @@ test("a person says no, and nobody is signed in", async () => {
   expect(await message(page)).toBe("Sign in to see your orders.");
 });
 
+test("a person whom the database does not know is told so", async () => {
+  const [eve] = await local.addPeople(["eve@acme.example"], { role: false });
+  const page = await openBrowser();
+  await begin(page);
+  await decide(page, eve?.userName ?? "");
+  expect(await page.getByRole("heading").textContent()).toBe("You have no account here");
+});
+
 test("a person signs out, here and at the workspace", async () => {
   const page = await openBrowser();
   await signIn(page, ada);
