@@ -173,3 +173,25 @@ describe("a token that the application or a person holds", () => {
     expect(lakebase.health().status).toBe("ready");
   });
 });
+
+describe("a secret that is limited to scopes", () => {
+  const limited = () => world.local.addServicePrincipal({ scopes: ["postgres"] });
+
+  test("logs in with those that it is asked for with", async () => {
+    const principal = await limited();
+    expect(await whoIs(clientCredentials({ ...principal, scopes: ["postgres"] }))).toBe(principal.clientId);
+  });
+
+  test("is refused all others", async () => {
+    expect(await failure(clientCredentials(await limited()))).toMatchObject({
+      code: "ERR_LAKEBASE_PERMISSION_DENIED",
+    });
+  });
+
+  test.each([[[]], ["postgres"], [["two words"]]])("is not asked for with %j", async (scopes) => {
+    expect(await failure(servicePrincipal({ scopes }))).toMatchObject({
+      code: "ERR_LAKEBASE_CONFIG",
+      message: expect.stringContaining("auth: clientCredentials.scopes"),
+    });
+  });
+});

@@ -10,6 +10,8 @@ export interface ClientCredentialsOptions extends OAuthDiscoveryOptions {
   clientId: string;
   /** An OAuth secret of the service principal. */
   clientSecret: string | Secret;
+  /** For a secret that is limited to scopes: `["postgres"]` is enough for a login. Default `["all-apis"]`. */
+  scopes?: readonly string[] | undefined;
 }
 
 /**

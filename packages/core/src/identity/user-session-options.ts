@@ -5,6 +5,7 @@ import { configError } from "../errors.ts";
 import { unknownOptionProblems } from "../options.ts";
 import { createSecret, isSecret, type Secret } from "../secret.ts";
 import type { OAuthDiscoveryOptions } from "./oauth-endpoints.ts";
+import { isScopeList } from "./scopes.ts";
 import type { TokenStore } from "./user-session-store.ts";
 
 /** Options of `userSession()`. Nothing of it is read from the environment. */
@@ -85,11 +86,7 @@ export function readUserSessionOptions(options: UserSessionOptions): UserSession
     "redirectUri",
     "must be https://…, or http:// on a loopback address, without a fragment",
   );
-  check(
-    Array.isArray(scopes) && scopes.length > 0 && scopes.every((scope) => /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope)),
-    "scopes",
-    "must be a list of scopes",
-  );
+  check(isScopeList(scopes), "scopes", "must be a list of scopes");
   check(!(workspaceCa && fetch), "workspaceCa", "has no effect on `fetch`; give that function the certificates");
   check(
     workspaceCa === undefined || String(workspaceCa).includes("-----BEGIN "),
