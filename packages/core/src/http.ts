@@ -3,7 +3,7 @@ import { errorChain } from "./error-chain.ts";
 import { LakebaseError, type LakebaseErrorCode } from "./errors.ts";
 import { parseHttpDate, parseRetryAfter } from "./expiry.ts";
 import { oauthRefusal } from "./identity/oauth-refusals.ts";
-import { defaultRoots } from "./tls.ts";
+import { trustBeside } from "./tls.ts";
 import type { WorkspaceRequest, WorkspaceResponse } from "./workspace-auth.ts";
 
 /** What every request of one handle has in common. */
@@ -93,7 +93,7 @@ type Send = (
 /** `node:https` starts 13 ms faster than `fetch` in a fresh process, and takes certificates of its own. */
 const sendByNode: Send = async (url, request, call, settings) => {
   const { request: open } = url.protocol === "http:" ? await import("node:http") : await import("node:https");
-  const ca = settings.extraCa && [...(await defaultRoots()), ...settings.extraCa];
+  const secureContext = settings.extraCa && (await trustBeside(settings.extraCa));
   return new Promise<RawResponse>((resolve, reject) => {
     const outgoing = open(
       url,
@@ -105,7 +105,7 @@ const sendByNode: Send = async (url, request, call, settings) => {
         rejectUnauthorized: true,
         minVersion: "TLSv1.2",
         signal: call.signal,
-        ...(ca ? { ca } : {}),
+        ...(secureContext ? { secureContext } : {}),
       },
       (incoming) => {
         const chunks: Buffer[] = [];

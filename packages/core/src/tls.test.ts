@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { rootCertificates } from "node:tls";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createPostgresTls, defaultRoots, readCertificates } from "./tls.ts";
+import { createPostgresTls, defaultRoots, readCertificates, trustBeside } from "./tls.ts";
 
 const root = rootCertificates[0] as string;
 let folder = "";
@@ -63,4 +63,11 @@ describe("createPostgresTls", () => {
 
 test("Node's own roots are there", async () => {
   expect((await defaultRoots()).length).toBeGreaterThan(50);
+});
+
+test("what is trusted beside the roots is parsed once for all who trust the same, and for nobody else", async () => {
+  const other = rootCertificates[1] as string;
+  const first = await trustBeside([root]);
+  expect(await trustBeside([root])).toBe(first);
+  expect(await trustBeside([other])).not.toBe(first);
 });

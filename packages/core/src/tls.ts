@@ -48,6 +48,22 @@ export async function defaultRoots(): Promise<readonly string[]> {
   return tls.getCACertificates?.("default") ?? tls.rootCertificates;
 }
 
+let workspaceTrust: { readonly key: string; readonly secureContext: SecureContext } | undefined;
+
+/**
+ * Node's own roots and others beside them, for calls to the workspace. The last one is kept: to parse 150 roots takes 20 ms,
+ * and an application that acts for its users has a handle and two calls for each of them.
+ */
+export async function trustBeside(extraCa: readonly string[]): Promise<SecureContext> {
+  const key = extraCa.join("\n");
+  if (workspaceTrust?.key !== key) {
+    const [{ createSecureContext }, roots] = await Promise.all([import("node:tls"), defaultRoots()]);
+    const secureContext = createSecureContext({ ca: [...roots, ...extraCa], minVersion: "TLSv1.2" });
+    workspaceTrust = { key, secureContext };
+  }
+  return workspaceTrust.secureContext;
+}
+
 /**
  * One secure context for all connections of a handle.
  *
