@@ -1,9 +1,10 @@
 import { inspect } from "node:util";
 import fc from "fast-check";
-import { beforeAll, describe, expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, expectTypeOf, test, vi } from "vitest";
 import { settle } from "../test/fake-clock.ts";
 import { databaseHost, failure, fakeWorkspace, json, paths, watch } from "../test/fake-workspace.ts";
 import { resolveConfig } from "./config.ts";
+import { accessToken } from "./identity/access-token.ts";
 import { internalsOf, type Lakebase } from "./lakebase.ts";
 import { isLoginRejected } from "./login-errors.ts";
 import { createSecret } from "./secret.ts";
@@ -559,6 +560,19 @@ describe("the bound", () => {
     await clock.advance(61 * second);
     expect(opened).toMatchObject([{ ended: 1 }]);
   });
+});
+
+test("types: what open makes is what users get, and nobody can be named for all", async () => {
+  const { users } = setUp();
+  expectTypeOf(users.for).returns.resolves.toEqualTypeOf<Opened>();
+  expectTypeOf(users.use({ accessToken: undefined }, () => 1).catch(() => 2)).resolves.toEqualTypeOf<number>();
+  const later = createLakebaseUsers({ env: {}, close: async (_opened: string) => {} }, async () => "opened");
+  expectTypeOf(later.for).returns.resolves.toEqualTypeOf<string>();
+  // @ts-expect-error auth is each user's own
+  expect(() => createLakebaseUsers({ env: {}, auth: accessToken(() => "t") }, () => ({ end() {} }))).toThrow();
+  // @ts-expect-error so is the name
+  expect(() => createLakebaseUsers({ env: {}, user: "u" }, () => ({ end() {} }))).toThrow();
+  await Promise.all([users.close(), later.close()]);
 });
 
 describe("what open makes", () => {
