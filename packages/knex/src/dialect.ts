@@ -21,14 +21,9 @@ const lifetime = { maxConnectionLifetimeMillis: 3_240_000, maxConnectionLifetime
 const longestLifeMs = 216_000_000;
 
 const setByUs = "is set by this library";
-/** What Knex would pass over in silence where it stands beside. */
-const misplaced = new Map([
-  ...["lakebase", ...lakebaseOptionKeys, ...poolOptionKeys].map(
-    (option) => [option, "belongs into lakebaseKnexConfig({ … })"] as const,
-  ),
-  ...["connectionPool", "dialect", "version"].map((option) => [option, setByUs] as const),
-]);
-misplaced.delete("log");
+/** Knex would pass over them in silence. */
+const ours = new Set(["lakebase", ...lakebaseOptionKeys, ...poolOptionKeys]);
+ours.delete("log");
 
 /** Knex's dialect for Postgres, with clients that are bound to a handle. */
 export function lakebaseDialect(shared: LakebasePoolOptions): typeof Knex.Client {
@@ -85,26 +80,25 @@ export function lakebaseDialect(shared: LakebasePoolOptions): typeof Knex.Client
 }
 
 /** Looks at all that Knex is given, ours and what stands beside it. */
-function refuseOurs({ connection, pool, acquireConnectionTimeout, ...others }: Knex.Config, loginMs: number): void {
+function refuseOurs(config: Knex.Config & { connectionPool?: unknown }, loginMs: number): void {
+  const { connection, connectionPool, dialect, version, pool, acquireConnectionTimeout } = config;
+  const { createTimeoutMillis, acquireTimeoutMillis, maxConnectionLifetimeMillis = 0 }: Knex.PoolConfig = Object(pool);
   const isEmpty = typeof connection === "object" && Object.keys(connection ?? { null: true }).length === 0;
-  const given = Object.entries(others).filter(([, value]) => value !== undefined);
-  const {
-    createTimeoutMillis,
-    acquireTimeoutMillis,
-    maxConnectionLifetimeMillis: lifeMs = 0,
-  }: Knex.PoolConfig = Object(pool);
-  const tooShort = (waitMs: number | undefined) =>
-    waitMs !== undefined &&
-    !(waitMs > loginMs) &&
-    `must be more than \`connectTimeoutMs\` (${loginMs}), or nobody learns why a login failed`;
+  const misplaced = Object.entries(config).filter(([option, value]) => ours.has(option) && value !== undefined);
+  const tooShort = `must be more than \`connectTimeoutMs\` (${loginMs}), or nobody learns why a login failed`;
+  const isShort = (waitMs?: number) => waitMs !== undefined && !(waitMs > loginMs);
   refuseOptions({
     connection: !isEmpty && setByUs,
-    ...Object.fromEntries(given.map(([option]) => [option, misplaced.get(option)])),
+    connectionPool: connectionPool !== undefined && setByUs,
+    dialect: dialect !== undefined && setByUs,
+    version: version !== undefined && setByUs,
+    ...Object.fromEntries(misplaced.map(([option]) => [option, "belongs into lakebaseKnexConfig({ … })"])),
     pool: pool !== undefined && Object(pool) !== pool && "must be an object",
     "pool.createTimeoutMillis": createTimeoutMillis !== undefined && `${setByUs}; give \`connectTimeoutMs\``,
-    acquireConnectionTimeout: tooShort(acquireConnectionTimeout),
-    "pool.acquireTimeoutMillis": tooShort(acquireTimeoutMillis),
+    acquireConnectionTimeout: isShort(acquireConnectionTimeout) && tooShort,
+    "pool.acquireTimeoutMillis": isShort(acquireTimeoutMillis) && tooShort,
     "pool.maxConnectionLifetimeMillis":
-      !(lifeMs >= 0 && lifeMs <= longestLifeMs) && `must be from 0 to ${longestLifeMs}`,
+      !(maxConnectionLifetimeMillis >= 0 && maxConnectionLifetimeMillis <= longestLifeMs) &&
+      `must be from 0 to ${longestLifeMs}`,
   });
 }
