@@ -140,9 +140,10 @@ describe("a user's token", () => {
     const older = await notebook.tokenOf(ada, 1200);
     expect(await users.use({ accessToken: newer }, pid)).toBe(session);
     expect(await users.use({ accessToken: older }, pid)).toBe(session);
-    // The first credential has ended with its token; the session has not.
-    local.clock.advance(1_810_000);
-    const pool = await users.for({ accessToken: newer });
+    expect(minted().at(-1)).toBe(`Bearer ${firstId}`);
+    // Another login needs another credential.
+    local.revokeAll();
+    const pool = await users.for({ accessToken: older });
     const both = await Promise.all([pool.connect(), pool.connect()]);
     const pids = await Promise.all(
       both.map((client) => client.query("select pg_backend_pid() as pid").then(({ rows }) => rows[0].pid)),
