@@ -125,6 +125,29 @@ describe("signing in on loopback", () => {
     await once(idle.resume(), "close");
   });
 
+  test.each([
+    ["signed in", undefined],
+    ["refused", new LakebaseError("ERR_LAKEBASE_SIGN_IN_DENIED", "no")],
+  ])("does not wait for a browser that has gone meanwhile (%s)", async (_name, error) => {
+    const { start, callbacks, hold, failWith } = setUp();
+    if (error) failWith(error);
+    const release = hold();
+    const { redirect, done, state } = start();
+    const back = new URL(await redirect);
+    const tab = connect(Number(back.port), "127.0.0.1");
+    tab.write(`GET /?code=the-code&state=the-state HTTP/1.1\r\nhost: ${back.host}\r\n\r\n`);
+    await expect.poll(() => callbacks.length).toBe(1);
+    tab.destroy();
+    await once(tab, "close");
+    // Known to the server by now, too: what comes later is answered later.
+    expect((await visit(`${back.origin}/late`)).status).toBe(404);
+    release();
+    const { settled } = await state.now();
+    expect(settled).toBe(true);
+    if (error) await expect(done).rejects.toBe(error);
+    else expect(await done).toEqual({ user: "ada@acme.example" });
+  });
+
   test("tells the browser and the program when it fails", async () => {
     const { start, failWith } = setUp();
     const denied = new LakebaseError("ERR_LAKEBASE_SIGN_IN_DENIED", "no");
@@ -227,6 +250,10 @@ describe("signing in on loopback", () => {
     [{ open: undefined }, /open/],
     [{ port: 65_536 }, /port/],
     [{ port: 1.5 }, /port/],
+    [{ timeoutMs: Number.NaN }, /timeoutMs/],
+    [{ timeoutMs: "5 minutes" }, /timeoutMs/],
+    [{ timeoutMs: 2 ** 31 }, /timeoutMs/],
+    [{ port: -1, timeoutMs: 0 }, /port[^]*timeoutMs/],
   ])("refuses %o", async (options, message) => {
     await expect(setUp().start(options as never).done).rejects.toMatchObject({
       code: "ERR_LAKEBASE_CONFIG",

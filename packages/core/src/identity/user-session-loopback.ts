@@ -3,7 +3,7 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { FullClock } from "../clock.ts";
 import { withDeadline } from "../deadline.ts";
-import { configError, LakebaseError } from "../errors.ts";
+import { type ConfigProblem, configError, LakebaseError } from "../errors.ts";
 import type { KeptSignIn } from "./user-session-oauth.ts";
 
 /** Options of `signInOnLoopback()`. */
@@ -15,7 +15,7 @@ export interface LoopbackOptions {
    * is a loopback one, else 8020, which `databricks-cli` has registered (as `http://localhost:8020`).
    */
   port?: number | undefined;
-  /** How long the person may take, milliseconds. Default 300 000. */
+  /** How long the person may take, milliseconds, a day at most. Default 300 000. */
   timeoutMs?: number | undefined;
   /** Gives up early, with the signal's reason. */
   signal?: AbortSignal | undefined;
@@ -27,6 +27,9 @@ interface Attempt<SignedIn> {
   exchangeAuthorizationCode(callback: URL, kept: KeptSignIn): Promise<SignedIn>;
 }
 
+/** A day: timers of Node end at once beyond 24 of them. */
+const longestMs = 86_400_000;
+
 /** Signs somebody in by a browser on this machine (RFC 8252 section 7.3). Whatever happens, the port is given back. */
 export async function signInOnLoopback<SignedIn>(
   session: Attempt<SignedIn>,
@@ -34,14 +37,18 @@ export async function signInOnLoopback<SignedIn>(
   { clock, redirectUri }: { readonly clock: FullClock; readonly redirectUri: string | undefined },
 ): Promise<SignedIn> {
   const { open, timeoutMs = 300_000, signal } = Object(options) as LoopbackOptions;
-  if (typeof open !== "function") {
-    throw configError([{ option: "signInOnLoopback: open", message: "must be a function that is given the address" }]);
-  }
+  const problems: ConfigProblem[] = [];
+  const wrong = (option: string, message: string) => problems.push({ option: `signInOnLoopback: ${option}`, message });
+  if (typeof open !== "function") wrong("open", "must be a function that is given the address");
   const place = new URL(redirectUri?.startsWith("http:") ? redirectUri : "http://localhost:8020");
   const port = options.port ?? Number(place.port || 80);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw configError([{ option: "signInOnLoopback: port", message: "must be a port, or 0 for any that is free" }]);
+    wrong("port", "must be a port, or 0 for any that is free");
   }
+  if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > longestMs) {
+    wrong("timeoutMs", `must be a whole number from 1 to ${longestMs}`);
+  }
+  if (problems.length > 0) throw configError(problems);
   const expired = () =>
     new LakebaseError("ERR_LAKEBASE_SIGN_IN_FAILED", `sign-in failed: nobody came back within ${timeoutMs} ms`);
 
@@ -68,11 +75,11 @@ export async function signInOnLoopback<SignedIn>(
           used = true;
           session.exchangeAuthorizationCode(callback, kept).then(
             (signedIn) => {
-              response.on("close", () => resolve(signedIn));
+              whenGone(response, () => resolve(signedIn));
               answer(response, 200, "You are signed in. You can close this window.");
             },
             (error: unknown) => {
-              response.on("close", () => reject(error));
+              whenGone(response, () => reject(error));
               answer(response, 400, "Sign-in failed. The program that asked for it can tell why.");
             },
           );
@@ -105,6 +112,12 @@ async function listen(server: ReturnType<typeof createServer>, hostname: string,
     );
   }
   return (server.address() as AddressInfo).port;
+}
+
+/** The tab may have been closed while the workspace was asked: nobody is left to be answered then. */
+function whenGone(response: ServerResponse, settle: () => void): void {
+  if (response.closed) settle();
+  else response.on("close", settle);
 }
 
 function answer(response: ServerResponse, status: number, text: string): void {
