@@ -127,6 +127,8 @@ export class Handle {
   #logins = 0;
   #loginsRejected = 0;
   #tokenWaits = 0;
+  /** Whom the sessions belong to that this handle has opened. */
+  #loggedInAs: string | undefined;
   /** Tokens that some login was accepted with. */
   readonly #proven = new WeakSet<Secret>();
   #refusal: { readonly until: number; readonly cause: unknown } | undefined;
@@ -158,7 +160,7 @@ export class Handle {
     this.#user = new TokenCache({
       ...onWorkspace,
       label: `user${config.workspaceHost ? ` at ${config.workspaceHost}` : ""}`,
-      mint: async (context) => forever(await getUserName(this.#caller(context))),
+      mint: async (context) => forever(this.#samePerson(await getUserName(this.#caller(context)))),
     });
   }
 
@@ -390,8 +392,19 @@ export class Handle {
     return user;
   }
 
+  /** Pools keep sessions: those of a second person must not stand among those of the first. */
+  #samePerson(user: string): string {
+    const first = this.#loggedInAs;
+    if (first === undefined || first === user) return user;
+    throw new LakebaseError(
+      "ERR_LAKEBASE_UNAUTHENTICATED",
+      `${this.#parts.label}: the identity is ${user} by now, and this handle has sessions of ${first}; they are not mixed. Make a new handle and pool (or restart), or be ${first} again`,
+    );
+  }
+
   loginAccepted(grant: LoginGrant): void {
     this.#logins += 1;
+    this.#loggedInAs = grant.settings.user;
     this.#refusal = undefined;
     this.#proven.add(grant.settings.password);
   }

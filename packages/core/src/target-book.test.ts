@@ -736,6 +736,35 @@ test("a user whose login was refused is asked about again: its name may have cha
   expect(calls(paths.me)).toBe(2);
 });
 
+test("another person does not follow in a handle that has sessions of the first", async () => {
+  const { handle, parts, answers, clock } = setUp({ branch: production, user: undefined });
+  let inPostgres = "ada@acme.example";
+  const start = () =>
+    watch(
+      logIn(handle, parts, { scope: parts.config.scope }, async ({ user }, _within, accepted) => {
+        if (user === inPostgres) {
+          accepted();
+          return user;
+        }
+        throw Object.assign(new Error("not yours"), { code: "28P01" });
+      }),
+    );
+  expect((await start().now()).value).toBe("ada@acme.example");
+  // Somebody else has signed in where this handle's tokens come from.
+  inPostgres = "eve@acme.example";
+  answers[paths.me] = () => json({ userName: "eve@acme.example" });
+  expect((await start().now()).error).toMatchObject({ code: "28P01" });
+  await clock.advance(15_000);
+  expect((await start().now()).error).toMatchObject({
+    code: "ERR_LAKEBASE_UNAUTHENTICATED",
+    message: expect.stringMatching(/eve@acme.example by now.*sessions of ada@acme.example/),
+  });
+  inPostgres = "ada@acme.example";
+  answers[paths.me] = () => json({ userName: "ada@acme.example" });
+  await clock.advance(15_000);
+  expect((await start().now()).value).toBe("ada@acme.example");
+});
+
 test.each([
   [gone("ECONNRESET"), true, false],
   [gone("57P03"), true, false],
