@@ -26,6 +26,11 @@ const isWindows = process.platform === "win32";
 export function runCommand({ path, args, environment, signal }: Command): Promise<CommandOutcome> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
+    // Without a PATH the system looks into its own folders, and for an empty one where the process happens to stand.
+    const hasPath = Object.entries(environment).some(
+      ([name, value]) => (isWindows ? /^path$/i : /^PATH$/).test(name) && value,
+    );
+    if (!hasPath && !/[\\/]/.test(path)) return resolve({ kind: "absent" });
     const child = spawn(path, args, {
       env: environmentFor(environment),
       stdio: ["ignore", "pipe", "pipe"],
@@ -41,6 +46,9 @@ export function runCommand({ path, args, environment, signal }: Command): Promis
       } catch {
         // It has ended by itself.
       }
+      // Something that it left behind may hold its output open for as long as it likes.
+      child.stdout.destroy();
+      child.stderr.destroy();
     };
     const read = (stream: NodeJS.ReadableStream) => {
       const chunks: Buffer[] = [];
