@@ -53,7 +53,7 @@ export interface LakebaseOptions extends PoolScope {
   /** `postgresql://…`. Its parts count as explicit options; a clash with one is an error. `DATABASE_URL` is never read. */
   connectionString?: string | undefined;
 
-  /** How to get a workspace token. Default: from the environment (`DATABRICKS_CLIENT_ID` and `_SECRET`, or `DATABRICKS_TOKEN`). */
+  /** How to get a workspace token. Default: what the environment names; `explainAuth()` tells which that is, and why. */
   auth?: WorkspaceAuth | undefined;
   /** Postgres role: an e-mail or a service principal's client id. Left out: asked of the workspace, once. Environment: `PGUSER`. */
   user?: string | undefined;

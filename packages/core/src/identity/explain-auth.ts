@@ -9,7 +9,7 @@ import type { AuthExplanation } from "./explanation.ts";
  * secret: print it, or put it into a bug report.
  *
  * @throws LakebaseError `ERR_LAKEBASE_CONFIG` when the options are contradictory or malformed. What is merely missing
- * stands in `problems`.
+ * stands in `error`.
  * @example
  * ```ts
  * import { explainAuth } from "@x/lakebase-core";
