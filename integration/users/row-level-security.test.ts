@@ -103,7 +103,10 @@ function openApplication(limit: number, holdSeconds: number) {
           most.users = Math.max(most.users, count + ending);
           most.pools = Math.max(most.pools, made.filter((pool) => !pool.ended).length);
           // Time passes for those who wait, but not for those who were handed a pool and are not done with it.
-          if (holdSeconds > 0 && waiting > 0 && handedOut === 0) local.clock.advance(1000 * holdSeconds);
+          if (holdSeconds === 0 || waiting === 0) continue;
+          // By then whoever was just handed a pool knows it, and is counted.
+          await setImmediate();
+          if (users.health().waiting > 0 && handedOut === 0) local.clock.advance(1000 * holdSeconds);
         }
       })();
       const worker = async () => {
