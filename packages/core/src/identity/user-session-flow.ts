@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { isLakebaseError } from "../error-chain.ts";
 import { configError, LakebaseError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
@@ -285,9 +285,10 @@ export function createFlow(options: UserSessionOptions): UserSessionCalls & Auth
   };
 }
 
-/** What makes an entry the one that was seen: both change with every refresh. */
+/** What makes an entry the one that was seen: both change with every refresh. Hashed: names are in reach of whoever looks around. */
 function nameOf({ workspaceHost, clientId, refreshToken, accessToken }: Session): string {
-  return JSON.stringify([workspaceHost, clientId, (refreshToken ?? accessToken).reveal()]);
+  const text = JSON.stringify([workspaceHost, clientId, (refreshToken ?? accessToken).reveal()]);
+  return createHash("sha256").update(text).digest("base64");
 }
 
 function signInRequired(why: string): LakebaseError {

@@ -1,3 +1,4 @@
+import { errorCode } from "../error-chain.ts";
 import { LakebaseError } from "../errors.ts";
 import { createSecret, type Secret } from "../secret.ts";
 import { isTokenText } from "./token-answer.ts";
@@ -82,30 +83,56 @@ export interface SessionOwner {
 }
 
 export function openEntry(store: TokenStore, key: string, owner: SessionOwner): SessionEntry {
-  const asked = async <T>(method: string, ask: () => Promise<T>): Promise<T> => {
+  const asked = async <T>(method: string, ask: () => Promise<T>, given: readonly string[] = []): Promise<T> => {
     try {
       return await ask();
     } catch (cause) {
-      throw new LakebaseError("ERR_LAKEBASE_TOKEN_STORE", `the token store failed at ${method}()`, {
-        cause,
-        retryable: true,
-      });
+      const failed = `the token store failed at ${method}()`;
+      // Databases and ORMs quote the values of a statement that failed.
+      const quotes = quotesAny(cause, given);
+      throw new LakebaseError(
+        "ERR_LAKEBASE_TOKEN_STORE",
+        quotes ? `${failed}: ${nameOfError(cause)}, which is not passed on because it quotes the tokens` : failed,
+        quotes ? { retryable: true } : { cause, retryable: true },
+      );
     }
   };
   return {
     read: async () => parseStored(await asked("get", () => store.get(key)), owner),
-    write: ({ accessToken, refreshToken, ...session }) =>
-      asked("set", () =>
-        store.set(key, {
-          version: 1,
-          ...session,
-          accessToken: accessToken.reveal(),
-          ...(refreshToken && { refreshToken: refreshToken.reveal() }),
-        }),
-      ),
+    write: ({ accessToken, refreshToken, ...session }) => {
+      const tokens = {
+        accessToken: accessToken.reveal(),
+        ...(refreshToken && { refreshToken: refreshToken.reveal() }),
+      };
+      return asked("set", () => store.set(key, { version: 1, ...session, ...tokens }), Object.values(tokens));
+    },
     remove: () => asked("delete", () => store.delete(key)),
     alone: (work) => lockedWork(store, key, work),
   };
+}
+
+/** Errors are small; what has more in it than this is not searched, and not passed on. */
+const mostSearched = 10_000;
+
+/** Whether any of the texts is in an error, or in anything that can be reached from it. */
+function quotesAny(error: unknown, texts: readonly string[]): boolean {
+  // Each thing once: connections, which errors hold at times, lead to one another.
+  const found = new Set<unknown>([error]);
+  for (const value of found) {
+    const shown = Buffer.isBuffer(value) ? value.toString("latin1") : value;
+    if (typeof shown === "string" ? texts.some((text) => shown.includes(text)) : found.size > mostSearched) return true;
+    if (Object(shown) !== shown) continue;
+    for (const { value: part } of Object.values(Object.getOwnPropertyDescriptors(shown))) found.add(part);
+    if (shown instanceof Map || shown instanceof Set) for (const part of [...shown].flat()) found.add(part);
+  }
+  return false;
+}
+
+function nameOfError(error: unknown): string {
+  const { name } = Object(error) as { name?: unknown };
+  const word = typeof name === "string" && /^\w{1,60}$/.test(name) ? name : "an error";
+  const code = errorCode(error);
+  return code !== undefined && /^\w{1,40}$/.test(code) ? `${word} ${code}` : word;
 }
 
 /** The lock's own failures are the store's; those of the work are not. */

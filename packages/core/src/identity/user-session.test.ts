@@ -740,6 +740,35 @@ describe("the store", () => {
     expect(error.message).toContain(`${method}()`);
   });
 
+  test("that quotes what it was given when it fails does not bring tokens into errors", async () => {
+    const { signIn, session, store, clock } = setUp();
+    // As ORMs word the failure of a statement, or as they hold what it was about.
+    const failure = (params: string[]): Error[] => [
+      new Error(`Failed query: insert into sessions\nparams: ${params}`),
+      new Error("Failed query", { cause: { statement: new Map([["params", params]]) } }),
+      Object.assign(new Error("Failed query"), { sent: Buffer.from(params.join()), self: globalThis }),
+    ];
+    let turn = 0;
+    const set = async (key: string, entry: StoredSession) => {
+      turn += 1;
+      throw Object.assign(failure([key, JSON.stringify(entry)])[turn % 3] as Error, { code: "53300" });
+    };
+    for (const failing of [
+      signIn({ store: { ...store, set } }),
+      signIn()
+        .then(() => clock.advance(70 * minute))
+        .then(() => session({ store: { ...store, set } }).getToken(context())),
+    ]) {
+      const error = await failureOf(failing);
+      expect(error).toMatchObject({ code: "ERR_LAKEBASE_TOKEN_STORE", retryable: true });
+      expect(error.message).toMatch(/set\(\).*Error 53300.*quotes/);
+      expect(error).not.toHaveProperty("cause");
+    }
+    const desk = (globalThis as Record<symbol, unknown>)[Symbol.for("@x/lakebase-core/user-session-desk/1")];
+    expect(inspect(desk, { depth: 9, showHidden: true })).toMatch(/unsaved.*\[redacted\]/s);
+    expect(inspect(desk, { depth: 9, showHidden: true })).not.toMatch(/access-\d|refresh-\d/);
+  });
+
   test("that forgets to run what it locks for is told", async () => {
     const { signIn, session, store, clock } = setUp();
     await signIn();
