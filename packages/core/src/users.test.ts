@@ -100,6 +100,32 @@ describe("a user", () => {
     expect(users.health()).toMatchObject({ status: "open", users: 2, counts: { opened: 2, ended: 0, refused: 0 } });
   });
 
+  test("is never given what was opened for somebody else", async () => {
+    const workspace = setUp();
+    const { tokenOf, clock } = workspace;
+    // An application that has one pool for all, and hands it out where each user's own belongs.
+    const shared = {
+      ended: 0,
+      async end() {
+        shared.ended += 1;
+      },
+    };
+    const users = createLakebaseUsers(
+      { endpoint, workspaceHost: "https://acme.cloud.databricks.com", env: {}, fetch: workspace.fetch, clock },
+      () => shared,
+    );
+    expect((await watch(users.for({ accessToken: tokenOf("ada@acme.example") })).now()).value).toBe(shared);
+    expect((await watch(users.for({ accessToken: tokenOf("bob@acme.example") })).now()).error).toMatchObject({
+      code: "ERR_LAKEBASE_CONFIG",
+      message: expect.stringMatching(/open.*somebody else.*handle/),
+    });
+    expect((await watch(users.for({ accessToken: tokenOf("ada@acme.example") })).now()).value).toBe(shared);
+    expect(shared.ended).toBe(0);
+    expect(users.health()).toMatchObject({ users: 1, counts: { opened: 1, ended: 0 } });
+    await users.close();
+    expect(shared.ended).toBe(1);
+  });
+
   test("is asked about once by a hundred requests that come together", async () => {
     const { opened, tokenOf, calls, users } = setUp();
     const token = tokenOf("ada@acme.example");

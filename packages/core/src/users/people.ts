@@ -73,6 +73,8 @@ export class People<T> {
   readonly #closing = new AbortController();
   /** By the name that the workspace knows the user by, least recently used first. */
   readonly #seats = new Map<string, Seat<T>>();
+  /** Whose each thing is that was opened. */
+  readonly #owners = new WeakMap<object, string>();
   /** What is being ended, and since when. */
   readonly #endings = new Map<symbol, number>();
   /** Of `close()` itself, which tells them. */
@@ -238,6 +240,7 @@ export class People<T> {
     try {
       seat.handle = createHandleOf(config, seat.tokens, (error) => explainRefusal(seat.user, error));
       const opened = await open(seat.handle);
+      this.#claim(opened, seat.user);
       seat.end = close ? () => close(opened) : closerOf(opened);
       if (!seat.end) throw configError([endless]);
       this.#opened += 1;
@@ -248,6 +251,13 @@ export class People<T> {
       this.#forget(seat);
       throw error;
     }
+  }
+
+  /** One pool for several users would be one person to Postgres. @throws LakebaseError `ERR_LAKEBASE_CONFIG` */
+  #claim(opened: unknown, user: string): void {
+    const one = Object(opened);
+    if ((this.#owners.get(one) ?? user) !== user) throw configError([notOwn]);
+    this.#owners.set(one, user);
   }
 
   /** @throws LakebaseError `ERR_LAKEBASE_TOO_MANY_USERS` when nobody leaves in time. */
@@ -386,6 +396,12 @@ const endless = {
   option: "open",
   message:
     "answered something that has none of end(), destroy(), close(), $disconnect() and [Symbol.asyncDispose](): give `close`, which is handed it and ends it",
+};
+
+const notOwn = {
+  option: "open",
+  message:
+    "answered what it has opened for somebody else; it must make something new for each user, on the handle that it is given",
 };
 
 function closedError(): LakebaseError {
