@@ -129,7 +129,8 @@ export function createFlow(options: UserSessionOptions): UserSessionCalls & Auth
         throw signInRequired("the token has ended, and the session has no refresh token (scope offline_access)");
       }
       const renewed = await shared(session, () => renew(session, session.refreshToken as Secret, refused));
-      if (renewed && renewed.accessToken.reveal() !== refused) return renewed;
+      // One that could not be kept for long has ended meanwhile; its refresh token is the one that counts.
+      if (renewed && renewed.accessToken.reveal() !== refused && tokenLeftMs(renewed) > 0) return renewed;
     }
     throw new LakebaseError("ERR_LAKEBASE_TOKEN_STORE", "the token store changes faster than it can be read", {
       retryable: true,

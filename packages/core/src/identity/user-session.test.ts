@@ -740,6 +740,16 @@ describe("the store", () => {
     expect(error.message).toContain(`${method}()`);
   });
 
+  test("that could not keep new tokens for hours does not hand out what has ended", async () => {
+    const { signIn, session, clock, store } = setUp();
+    await signIn();
+    await clock.advance(70 * minute);
+    await failureOf(session({ store: { ...store, set: down } }).accessToken());
+    await clock.advance(130 * minute);
+    const { expiresAt } = await session().accessToken();
+    expect(expiresAt.getTime()).toBe(clock.now() + 60 * minute);
+  });
+
   test("that quotes what it was given when it fails does not bring tokens into errors", async () => {
     const { signIn, session, store, clock } = setUp();
     // As ORMs word the failure of a statement, or as they hold what it was about.
