@@ -8,7 +8,9 @@ import type { LakebaseError } from "../errors.ts";
 import { createLakebase } from "../lakebase.ts";
 import type { WorkspaceAuth } from "../workspace-auth.ts";
 import { azureClientSecret, azureManagedIdentity } from "./azure.ts";
+import { azureCli } from "./azure-cli.ts";
 import { clientCredentials } from "./client-credentials.ts";
+import { databricksCli } from "./databricks-cli.ts";
 import { environmentOidc, fileOidc, githubOidc } from "./oidc.ts";
 import { tokenExchange } from "./token-exchange.ts";
 
@@ -42,6 +44,22 @@ const thrown = (make: () => unknown) => {
   }
   throw new Error("nothing was thrown");
 };
+
+test.each([
+  ["githubOidc", githubOidc],
+  ["environmentOidc", environmentOidc],
+  ["azureManagedIdentity", azureManagedIdentity],
+  ["azureCli", azureCli],
+  ["databricksCli", databricksCli],
+] as [string, (options: never) => WorkspaceAuth][])(
+  "%s that is given something else than options says so",
+  async (name, make) => {
+    for (const options of [null, 5, "acme"]) {
+      const { error } = await setUp(make(options as never)).outcome();
+      expect(error).toMatchObject({ code: "ERR_LAKEBASE_CONFIG", message: expect.stringContaining(`auth: ${name}`) });
+    }
+  },
+);
 
 describe("an identity with something missing", () => {
   test.each<[string, () => WorkspaceAuth, RegExp]>([

@@ -1,3 +1,4 @@
+import { configError } from "../errors.ts";
 import type { AuthFlow } from "./auth-flow.ts";
 
 /** What an identity does once it is used, by the function that makes it. Each is a file of its own, loaded in its turn. */
@@ -23,11 +24,15 @@ type Room<Name extends AuthFactory> = Awaited<ReturnType<(typeof flows)[Name]>>;
 export type FlowOptions<Name extends AuthFactory> = Parameters<Room<Name>["createFlow"]>[0];
 export type FlowOf<Name extends AuthFactory> = ReturnType<Room<Name>["createFlow"]>;
 
-/** Loads and makes the working half of an identity. */
+/** Loads and makes the working half of an identity. @throws LakebaseError `ERR_LAKEBASE_CONFIG` for options that it cannot have */
 export async function createFlow<Name extends AuthFactory>(
   name: Name,
   options: FlowOptions<Name>,
 ): Promise<FlowOf<Name>> {
+  // An SDK's client is looked at by its own room.
+  if (Object(options) !== options && name !== "workspaceClient") {
+    throw configError([{ option: `auth: ${name}`, message: "must be given its options as an object" }]);
+  }
   const room = (await flows[name]()) as unknown as { createFlow(options: FlowOptions<Name>): AuthFlow };
   return room.createFlow(options) as FlowOf<Name>;
 }

@@ -42,7 +42,7 @@ export function lazyClient<Name extends AuthFactory>(
   factory: Name,
   options: FlowOptions<Name> & { readonly clientId?: string | undefined },
 ): LazyAuth<Name> {
-  if (!("clientId" in options)) return lazyAuth(factory, options);
+  if (!("clientId" in Object(options))) return lazyAuth(factory, options);
   const clientId = requireSecret(options.clientId, `auth: ${factory}.clientId`).reveal();
   return lazyAuth(factory, { ...options, clientId }, clientId);
 }
