@@ -49,6 +49,16 @@ const passwordOf = (config: ReturnType<typeof resolve>) =>
     ? config.identity.password.reveal()
     : undefined;
 
+test("`null` for an environment is none, and not the process's", () => {
+  const { environment, identity } = resolveConfig({ env: null as never });
+  expect(environment()).toEqual({});
+  expect(identity).toMatchObject({ environment: expect.any(Function) });
+});
+
+test("takes a number in an environment for its text", () => {
+  expect(resolveConfig({ env: { PGPORT: 6543 as never } }).port).toBe(6543);
+});
+
 describe("what is chosen", () => {
   test("has defaults for all that may be left out", () => {
     expect(resolve({}, environment)).toMatchObject({

@@ -45,7 +45,9 @@ export interface ResolvedConfig {
  * hosts that must not receive a token.
  */
 export function resolveConfig(options: LakebaseOptions, checkForMany?: (reader: ConfigReader) => void): ResolvedConfig {
-  const reader = new ConfigReader(options, options.env ?? process.env);
+  // Not set, and that alone, is the process's: whoever says `null` means none.
+  const { env = process.env } = options;
+  const reader = new ConfigReader(options, env ?? {});
   for (const { option, message } of unknownOptionProblems(options, lakebaseOptionKeys)) reader.problem(option, message);
 
   const target = readTarget(reader);

@@ -8,7 +8,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export type EnvironmentVariables = (name: string) => string | undefined;
 
 export function variablesOf(environment: Environment): EnvironmentVariables {
-  return (name) => environment[name]?.trim() || undefined;
+  return (name) => `${environment[name] ?? ""}`.trim() || undefined;
 }
 
 /** A value and where it came from, so that every message can name the place to mend. */
