@@ -33,9 +33,10 @@ async function selectProfile(
 ): Promise<Selection> {
   const profile = await findProfile(surroundings.variable, file, name);
   const own = variablesOfProfile(profile);
-  // What a profile can say is not taken from the environment; a token that it does not name is none of its own either.
-  const withheld =
-    profile.fields.auth_type === "env-oidc" ? [] : ["DATABRICKS_OIDC_TOKEN", "DATABRICKS_OIDC_TOKEN_FILE"];
+  // What a profile can say is not taken from the environment; a token that it does not name is none of its own either, and
+  // its secret goes nowhere that it does not name.
+  const tokens = profile.fields.auth_type === "env-oidc" ? [] : ["DATABRICKS_OIDC_TOKEN", "DATABRICKS_OIDC_TOKEN_FILE"];
+  const withheld = ["AZURE_AUTHORITY_HOST", ...tokens];
   const variable = (wanted: string) =>
     isProfileVariable(wanted) || withheld.includes(wanted) ? own(wanted) : surroundings.variable(wanted);
   return { ...(await selectFrom({ variable, profile }, surroundings)), profile };

@@ -1,6 +1,9 @@
 import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { settle } from "../../test/fake-clock.ts";
 import { fakeWorkspace, json, paths, watch } from "../../test/fake-workspace.ts";
@@ -10,6 +13,7 @@ import type { WorkspaceAuth } from "../workspace-auth.ts";
 import { azureClientSecret, azureManagedIdentity } from "./azure.ts";
 import { azureCli } from "./azure-cli.ts";
 import { clientCredentials } from "./client-credentials.ts";
+import { configProfile } from "./config-profile.ts";
 import { databricksCli } from "./databricks-cli.ts";
 import { environmentOidc, fileOidc, githubOidc } from "./oidc.ts";
 import { tokenExchange } from "./token-exchange.ts";
@@ -60,6 +64,23 @@ test.each([
     }
   },
 );
+
+test("a profile's secret goes to no login service that the environment names", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "profile-"));
+  try {
+    const file = join(folder, "databrickscfg");
+    const entra = "azure_client_id = app\nazure_client_secret = entra-secret\nazure_tenant_id = tenant\n";
+    await writeFile(file, `[entra]\nhost = ${host}\n${entra}`, { mode: 0o600 });
+    const { outcome, requests } = setUp(configProfile("entra", { file }), {
+      AZURE_AUTHORITY_HOST: "https://elsewhere.example",
+    });
+    await outcome();
+    const sent = requests.filter(({ body }) => body?.includes("entra-secret")).map(({ url }) => new URL(url).host);
+    expect(new Set(sent)).toEqual(new Set(["login.microsoftonline.com"]));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
 
 describe("an identity with something missing", () => {
   test.each<[string, () => WorkspaceAuth, RegExp]>([
