@@ -361,7 +361,7 @@ describe("what would mix people", () => {
     ],
   ])("is refused in the options: %s", (option, options) => {
     const create = () => createLakebaseUsers({ env: {}, ...options } as LakebaseUsersOptions, open);
-    expect(create).toThrow(/each proves who it is/);
+    expect(create).toThrow(/would be the same for all users/);
     try {
       create();
     } catch (error) {

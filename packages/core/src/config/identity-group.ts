@@ -50,7 +50,7 @@ export function readIdentity(reader: ConfigReader, target: TargetGroup, ofMany: 
   const { options, url } = reader;
   const inUrl = url.user !== undefined || url.password !== undefined;
   if (ofMany) {
-    const wrong = (option: string) => reader.problem(option, "would be the same for all users; each proves who it is");
+    const wrong = (option: string) => reader.problem(option, "would be the same for all users");
     for (const option of ["auth", "user", "password"] as const) if (options[option] !== undefined) wrong(option);
     if (inUrl) wrong("connectionString (user)");
   }
@@ -84,7 +84,7 @@ export function readIdentity(reader: ConfigReader, target: TargetGroup, ofMany: 
     const environment = nobody ? undefined : variablesOf({ ...reader.environment });
     return { ...common, identity: { kind: "oauth", auth: options.auth, environment, user: user?.value } };
   }
-  if (options.auth !== undefined) reader.problem("auth", "is given beside the password of a native role; remove one");
+  if (options.auth !== undefined) reader.problem("auth", "is given beside a password; remove one");
   return { ...common, identity: { kind: "native", user: user?.value ?? "", password } };
 }
 
