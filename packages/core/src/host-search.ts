@@ -119,7 +119,7 @@ export class HostSearch {
 }
 
 const listProjects = (call: WorkspaceCall) =>
-  withWayOut(list(call, "list of projects", "/api/2.0/postgres/projects", "projects"));
+  withWayOut(list(call, "projects", "/api/2.0/postgres/projects", "projects"));
 
 /** A name goes into the path of the next call, so it must be one. */
 function nameOf(kind: ResourceKind, json: Json): string {

@@ -485,7 +485,7 @@ describe("a host alone", () => {
     expect((await connect()).error).toMatchObject({
       code: "ERR_LAKEBASE_PERMISSION_DENIED",
       message: expect.stringMatching(
-        /^list of projects.*HTTP 403.*; or name the endpoint with `endpoint` or LAKEBASE_ENDPOINT$/,
+        /^look-up of the projects.*HTTP 403.*; or name the endpoint with `endpoint` or LAKEBASE_ENDPOINT$/,
       ),
     });
   });

@@ -54,18 +54,18 @@ export async function lookUpReplica(call: WorkspaceCall, endpoint: string): Prom
 }
 
 /** Pages of a list, one after another. */
-export async function list(call: WorkspaceCall, purpose: string, path: string, field: string): Promise<Json[]> {
+export async function list(call: WorkspaceCall, what: string, path: string, field: string): Promise<Json[]> {
   const items: Json[] = [];
   let token: string | undefined;
   for (let page = 0; page < maxPages; page += 1) {
     const query = `page_size=100${token === undefined ? "" : `&page_token=${encodeURIComponent(token)}`}`;
-    const { json } = await call(purpose, { method: "GET", path: `${path}?${query}` });
+    const { json } = await call(`look-up of the ${what}`, { method: "GET", path: `${path}?${query}` });
     const found: unknown = json[field];
     if (Array.isArray(found)) items.push(...found.filter((one) => typeof one === "object" && one !== null));
     token = text(json.next_page_token);
     if (token === undefined) return items;
   }
-  throw tooMuch(`there are more than ${maxPages} pages of ${purpose}`);
+  throw tooMuch(`there are more than ${maxPages} pages of ${what}`);
 }
 
 /** A look-up is bounded: past that, whoever configures has to say more. */
