@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type JsonWebKey, randomUUID, sign } from "node:crypto";
+import { generateKeyPairSync, randomUUID, sign } from "node:crypto";
 import { openStandIn, type StandInServer } from "./stand-in-server.ts";
 
 /** GitHub's OIDC provider, for one job: signs tokens and publishes the key to verify them with. */
@@ -8,7 +8,7 @@ export interface GithubOidc extends StandInServer {
   /** What GitHub sets in a job that says `permissions: { id-token: write }`. */
   readonly env: { readonly ACTIONS_ID_TOKEN_REQUEST_URL: string; readonly ACTIONS_ID_TOKEN_REQUEST_TOKEN: string };
   /** The public keys, as its `jwks_uri` has them. */
-  keys(): { keys: JsonWebKey[] };
+  keys(): { keys: { readonly [member: string]: unknown }[] };
   /** A token for this job, as the provider gives it. */
   issue(audience: string): string;
   /** How long the tokens live from their issue on, and how far its clock is off; seconds. */

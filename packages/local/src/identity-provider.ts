@@ -1,7 +1,6 @@
-import type { JsonWebKey } from "node:crypto";
 import { SignJWT } from "jose";
 import type { LocalClock } from "./clock.ts";
-import { generateSigningKeys, type SigningKeys } from "./signing-keys.ts";
+import { generateSigningKeys, type PublicJwk, type SigningKeys } from "./signing-keys.ts";
 
 /** What a subject token says; each has a default with which it is good. */
 export interface SubjectTokenOptions {
@@ -22,7 +21,7 @@ export interface SubjectTokenOptions {
 /** The identity provider of somebody else, whose tokens the workspace trusts. */
 export interface IdentityProvider {
   readonly issuer: string;
-  keys(): Promise<{ keys: JsonWebKey[] }>;
+  keys(): Promise<{ keys: PublicJwk[] }>;
   issue(options: SubjectTokenOptions & { subject: string; audience: string | string[] }): Promise<string>;
   secrets(): string[];
 }

@@ -13,6 +13,7 @@ export type { LocalLakebaseOptions } from "./options.ts";
 export type { PostgresMajor } from "./postgres/binaries.ts";
 export type { LocalResources } from "./resources.ts";
 export type { CertificateFaultKind, TlsFault } from "./server-identity.ts";
+export type { PublicJwk } from "./signing-keys.ts";
 export { startLocalLakebase } from "./start.ts";
 export type { IssuedToken, TokenKind } from "./tokens.ts";
 export type { ApiFault } from "./workspace/api-faults.ts";

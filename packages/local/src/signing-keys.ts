@@ -1,6 +1,13 @@
 import { generateKeyPair, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
 
+/** A public key as JSON (RFC 7517). Node's own type for it is not in every version of its declarations. */
+export interface PublicJwk {
+  readonly kty?: string;
+  readonly kid?: string;
+  readonly [member: string]: unknown;
+}
+
 /** Keys for RS256. */
 export interface SigningKeys {
   privateKey: KeyObject;

@@ -1,7 +1,6 @@
-import type { JsonWebKey } from "node:crypto";
 import { decodeJwt, errors, jwtVerify, SignJWT } from "jose";
 import type { LocalClock } from "./clock.ts";
-import { generateSigningKeys } from "./signing-keys.ts";
+import { generateSigningKeys, type PublicJwk } from "./signing-keys.ts";
 
 export type TokenKind = "workspace" | "credential";
 
@@ -41,7 +40,7 @@ export interface TokenOffice {
     claims: Record<string, unknown>;
   }): Promise<string>;
   /** The keys with which clients check our tokens. */
-  publicKeys(): { keys: JsonWebKey[] };
+  publicKeys(): { keys: PublicJwk[] };
   verify(token: string, kind: TokenKind): Promise<TokenVerdict>;
   /** The id of a token that was given out here, whatever has become of it. */
   identify(token: string): string | undefined;

@@ -1,4 +1,4 @@
-import { createPublicKey, type JsonWebKey, type KeyObject } from "node:crypto";
+import { createPublicKey, type KeyObject } from "node:crypto";
 import {
   createLocalJWKSet,
   decodeJwt,
@@ -9,10 +9,11 @@ import {
   jwtVerify,
 } from "jose";
 import type { Directory } from "../../directory.ts";
+import type { PublicJwk } from "../../signing-keys.ts";
 import { OAuthError } from "../api-error.ts";
 
 /** Public keys in one of the shapes in which they come. */
-export type IssuerKeys = { keys: JsonWebKey[] } | KeyObject | string;
+export type IssuerKeys = { keys: PublicJwk[] } | KeyObject | string;
 
 /** A federation policy: whose tokens are taken for a workspace token, and for whom. */
 export interface TrustedIssuer {
