@@ -1,4 +1,3 @@
-import { inspect } from "node:util";
 import {
   type AzureClientSecretOptions,
   azureClientSecret,
@@ -8,10 +7,11 @@ import {
 } from "@x/lakebase-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { pgAdapter } from "../contract/adapters/pg.ts";
-import { createWorld, rejection } from "../contract/world.ts";
+import { createWorld } from "../contract/world.ts";
 import { type Entra, openEntra } from "../stand-ins/entra.ts";
 import { type Imds, openImds } from "../stand-ins/imds.ts";
 import { garbage } from "../stand-ins/stand-in-server.ts";
+import { failureOf, userOf } from "./login-checks.ts";
 
 const world = createWorld(pgAdapter);
 const hour = 3_600_000;
@@ -49,18 +49,11 @@ function options(auth: WorkspaceAuth, env: Record<string, string> = {}): Lakebas
   };
 }
 
-async function whoIs(auth: WorkspaceAuth, more: LakebaseOptions = {}): Promise<unknown> {
-  const lakebase = world.handle({ ...options(auth), ...more });
-  const [row] = await world.open({ lakebase }).query("select current_user::text as me");
-  return row?.me;
-}
+const whoIs = (auth: WorkspaceAuth, more: LakebaseOptions = {}) => userOf(world, { ...options(auth), ...more });
 
-/** The error, after it and all events were searched for secrets. */
 async function failure(auth: WorkspaceAuth, more: LakebaseOptions = {}) {
-  const error = await rejection(world.handle({ ...options(auth), ...more }).warmup());
-  const said = inspect([error, world.events], { depth: 9 }) + JSON.stringify(error);
-  const secrets = [...world.local.secrets(), entra.clientSecret, "wrong-secret", imds.appServiceEnv.IDENTITY_HEADER];
-  expect(secrets.filter((secret) => said.includes(secret))).toEqual([]);
+  const secrets = [entra.clientSecret, "wrong-secret", imds.appServiceEnv.IDENTITY_HEADER];
+  const error = await failureOf(world, { ...options(auth), ...more }, secrets);
   return { code: error.code, message: error.message };
 }
 

@@ -1,10 +1,10 @@
 import { setImmediate } from "node:timers/promises";
-import { inspect } from "node:util";
 import { type DatabricksCliOptions, databricksCli, type LakebaseOptions } from "@x/lakebase-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { pgAdapter } from "../contract/adapters/pg.ts";
 import { createWorld, rejection } from "../contract/world.ts";
 import { installPrograms, type ProgramState, type Programs } from "../stand-ins/programs.ts";
+import { failureOf, userOf } from "./login-checks.ts";
 
 const world = createWorld(pgAdapter);
 const hour = 3_600_000;
@@ -26,16 +26,10 @@ function options(cli: DatabricksCliOptions = {}, more: LakebaseOptions = {}): La
   };
 }
 
-async function whoIs(more: LakebaseOptions): Promise<unknown> {
-  const [row] = await world.open({ lakebase: world.handle(more) }).query("select current_user::text as me");
-  return row?.me;
-}
+const whoIs = (more: LakebaseOptions) => userOf(world, more);
 
-/** The error, after it and all events were searched for secrets. */
 async function failure(more: LakebaseOptions) {
-  const error = await rejection(world.handle(more).warmup());
-  const said = inspect([error, world.events], { depth: 9 }) + JSON.stringify(error);
-  expect([...world.local.secrets(), "s3cret"].filter((secret) => said.includes(secret))).toEqual([]);
+  const error = await failureOf(world, more, ["s3cret"]);
   return { code: error.code, message: error.message, retryable: (error as { retryable?: boolean }).retryable };
 }
 

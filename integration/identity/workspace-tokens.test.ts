@@ -1,4 +1,3 @@
-import { inspect } from "node:util";
 import {
   accessToken,
   clientCredentials,
@@ -9,6 +8,7 @@ import {
 import { describe, expect, test } from "vitest";
 import { pgAdapter } from "../contract/adapters/pg.ts";
 import { createWorld, rejection } from "../contract/world.ts";
+import { failureOf, userOf } from "./login-checks.ts";
 
 const world = createWorld(pgAdapter);
 const hour = 3_600_000;
@@ -19,17 +19,10 @@ function options(auth: WorkspaceAuth): LakebaseOptions {
   return { env, auth, workspaceHost: workspaceUrl, workspaceCa: ca };
 }
 
-async function whoIs(auth: WorkspaceAuth, more: LakebaseOptions = {}): Promise<unknown> {
-  const lakebase = world.handle({ ...options(auth), ...more });
-  const [row] = await world.open({ lakebase }).query("select current_user::text as me");
-  return row?.me;
-}
+const whoIs = (auth: WorkspaceAuth, more: LakebaseOptions = {}) => userOf(world, { ...options(auth), ...more });
 
-/** The error, after it and all events were searched for secrets. */
 async function failure(auth: WorkspaceAuth, more: LakebaseOptions = {}) {
-  const error = await rejection(world.handle({ ...options(auth), ...more }).warmup());
-  const said = inspect([error, world.events], { depth: 9 }) + JSON.stringify(error);
-  expect([...world.local.secrets(), wrong].filter((secret) => said.includes(secret))).toEqual([]);
+  const error = await failureOf(world, { ...options(auth), ...more }, [wrong]);
   return { code: error.code, message: error.message };
 }
 
