@@ -11,7 +11,7 @@ import { configError, LakebaseError } from "./errors.ts";
 import type { LakebaseEventBody } from "./events.ts";
 import { maxLifetimeMs, unknownLifetimeMs } from "./expiry.ts";
 import { hostProblem, normalizeHost, parseLakebaseHost } from "./host.ts";
-import { type HttpSettings, sendRequest } from "./http.ts";
+import { type HttpSettings, sendRequest, userAgentOf } from "./http.ts";
 import { type ResolvedIdentity, resolveIdentity } from "./identity/resolved-identity.ts";
 import { isTokenText, jwtExpiry } from "./identity/token-answer.ts";
 import type { PoolScope } from "./options.ts";
@@ -27,7 +27,6 @@ import {
   type TokenGrant,
   type TokenWait,
 } from "./token-cache.ts";
-import { packageVersion } from "./version.ts";
 import { authorize, getUserName, mintCredential, type WorkspaceCall } from "./workspace.ts";
 import type { WorkspaceAuthSurroundings, WorkspaceToken } from "./workspace-auth.ts";
 
@@ -541,7 +540,7 @@ export class Handle {
     this.#http ??= (async () => ({
       clock: this.#parts.clock,
       fetch: this.#parts.config.fetch,
-      userAgent: `${this.#parts.config.scope.applicationName ?? this.#parts.defaultName} x-lakebase/${packageVersion} node/${process.versions.node}`,
+      userAgent: userAgentOf(this.#parts.config.scope.applicationName ?? this.#parts.defaultName),
       extraCa: await this.#certificates(this.#parts.config.workspaceCa, "workspaceCa", "LAKEBASE_WORKSPACE_CA"),
     }))();
     return this.#forgetFailure(this.#http, () => {

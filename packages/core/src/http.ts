@@ -4,6 +4,7 @@ import { LakebaseError, type LakebaseErrorCode } from "./errors.ts";
 import { parseHttpDate, parseRetryAfter } from "./expiry.ts";
 import { oauthRefusal } from "./identity/oauth-refusals.ts";
 import { trustBeside } from "./tls.ts";
+import { packageVersion } from "./version.ts";
 import type { WorkspaceRequest, WorkspaceResponse } from "./workspace-auth.ts";
 
 /** What every request of one handle has in common. */
@@ -13,6 +14,11 @@ export interface HttpSettings {
   /** PEM certificates trusted beside Node's own roots. */
   readonly extraCa: readonly string[] | undefined;
   readonly fetch: typeof fetch | undefined;
+}
+
+/** How every call names itself, the application first. */
+export function userAgentOf(applicationName: string): string {
+  return `${applicationName} x-lakebase/${packageVersion} node/${process.versions.node}`;
 }
 
 export interface HttpCall {

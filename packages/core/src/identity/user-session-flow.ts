@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { isLakebaseError } from "../error-chain.ts";
 import { configError, LakebaseError } from "../errors.ts";
+import { userAgentOf } from "../http.ts";
 import type { Secret } from "../secret.ts";
 import { packageVersion } from "../version.ts";
 import type { AuthFlow } from "./auth-flow.ts";
@@ -102,7 +103,7 @@ export function createFlow(options: UserSessionOptions): UserSessionCalls & Auth
       clock,
       fetch: settings.fetch,
       extraCa: settings.extraCa,
-      userAgent: `${settings.applicationName ?? `x-lakebase-core/${packageVersion}`} x-lakebase/${packageVersion} node/${process.versions.node}`,
+      userAgent: userAgentOf(settings.applicationName ?? `x-lakebase-core/${packageVersion}`),
     },
   });
   const desk = commonDesk();
